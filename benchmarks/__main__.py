@@ -1,0 +1,31 @@
+"""Run all benchmarks on one core: ``python -m benchmarks [name ...]``; exit 1 if a required ratio is missed."""
+
+from __future__ import annotations
+
+import os
+
+# Before numpy and torch load: every number below is for one core.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ[variable] = "1"
+
+import sys
+from importlib import import_module
+
+BENCHMARKS = ("descent", "components", "memory", "graph_svm", "default_experiment", "slider")
+
+
+def main(names: list[str]) -> int:
+    unknown = sorted(set(names) - set(BENCHMARKS))
+    if unknown:
+        print(f"{', '.join(unknown)}: unknown; choose from {', '.join(BENCHMARKS)}")
+        return 2
+    passed = True
+    for name in names or BENCHMARKS:
+        for line in import_module(f"benchmarks.{name}").run():
+            print(line, flush=True)
+            passed &= line.passes
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,88 @@
+"""What the gallery shows besides words: verdicts and pictures, as they arrive from the background checks."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from theory.claim import Room, Status
+
+LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A verdict as the gallery needs it: its status and the sentence that explains it."""
+
+    status: Status
+    explanation: str
+
+
+class Board:
+    """Outcomes by claim id and pictures by room id, filled by :mod:`notebooks._app.checks` in its own process.
+
+    Reads are safe from any thread: each entry is written once, whole, and never changed. ``command`` replaces the
+    process that is started.
+    """
+
+    def __init__(self, rooms: Sequence[Room], command: Sequence[str] = ()) -> None:
+        self.rooms = tuple(rooms)
+        self._command = list(command) or [sys.executable, "-m", "notebooks._app.checks", *(room.id for room in rooms)]
+        self._outcomes: dict[str, Outcome] = {}
+        self._pictures: dict[tuple[str, bool], str] = {}
+        self._ended = threading.Event()
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Start the checks; returns at once."""
+        # A session of its own: Ctrl-C in the terminal is for the server, which then ends the checks itself.
+        self._process = subprocess.Popen(
+            self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+        threading.Thread(target=self._read, args=(self._process,), name="gallery-checks", daemon=True).start()
+
+    def stop(self, timeout: float = 3.0) -> None:
+        """End the checks, running or not."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._ended.wait(timeout)
+
+    def outcome(self, claim_id: str) -> Outcome | None:
+        """The outcome at the claim's own defaults; None while it is not known."""
+        return self._outcomes.get(claim_id)
+
+    def picture(self, room_id: str, dark: bool) -> str | None:
+        """The room's picture as SVG; None while it is not drawn."""
+        return self._pictures.get((room_id, dark))
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing more will come."""
+        return self._ended.is_set()
+
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        with process.stdout:
+            for line in process.stdout:
+                self._note(json.loads(line))
+        if process.wait() > 0:
+            LOGGER.warning("the gallery's background checks ended early, with exit code %s", process.returncode)
+        self._ended.set()
+
+    def _note(self, message: dict[str, Any]) -> None:
+        if "svg" in message:
+            self._pictures[message["room"], message["dark"]] = message["svg"]
+        elif message["status"] is not None:
+            self._outcomes[message["claim"]] = Outcome(message["status"], message["explanation"])

@@ -1,0 +1,90 @@
+"""Imports stay light: what a prediction needs, and no more, is loaded. Checked in fresh processes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from theory import catalog
+
+ROOT = Path(__file__).parent.parent
+HEAVY = ("torch", "plotly", "marimo", "kaleido", "ipywidgets", "anywidget", "IPython")
+MARIMO = {"widgets.controls", "widgets.panel"}
+"""The only modules of widgets that may know marimo."""
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for package in ("theory", "widgets", "notebooks")
+    for path in (ROOT / package).rglob("*.py")
+    if path.name != "__main__.py"
+)
+
+
+def loaded(code: str) -> set[str]:
+    """Names of the top-level and nested modules that a fresh interpreter holds after running ``code``."""
+    program = f"import json, sys\n{code}\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_import_of_theory_loads_nothing_heavy() -> None:
+    modules = loaded("import theory")
+    assert modules.isdisjoint({*HEAVY, "numpy", "scipy", "xarray", "networkx", "sympy", "numba", "pydantic"})
+    assert not any(name.startswith(f"theory.{room}") for name in modules for room in catalog.ROOMS)
+
+
+def test_catalog_loads_no_torch() -> None:
+    modules = loaded("import theory\nassert theory.claims() and theory.rooms()")
+    assert modules.isdisjoint(HEAVY)
+
+
+def test_first_prediction_loads_no_torch() -> None:
+    modules = loaded('import theory\nassert theory.predict("sharp-logits").data_vars')
+    assert modules.isdisjoint(HEAVY)
+
+
+def test_no_prediction_loads_torch() -> None:
+    modules = loaded("import theory\nfor claim in theory.claims():\n    assert theory.predict(claim.id).data_vars")
+    assert modules.isdisjoint(HEAVY)
+
+
+def test_command_line_help_loads_nothing_heavy() -> None:
+    modules = loaded("import theory.cli")
+    assert modules.isdisjoint(HEAVY)
+
+
+def test_figures_load_no_marimo() -> None:
+    modules = loaded("import widgets.theme, widgets.next_token")
+    assert modules.isdisjoint({"marimo", "torch", "ipywidgets", "plotly.express"})
+    assert "plotly.graph_objects" in modules
+
+
+def test_every_module_can_be_imported() -> None:
+    imports = "\n".join(f"importlib.import_module({module!r})" for module in MODULES)
+    assert set(MODULES) <= loaded(f"import importlib\n{imports}")
+
+
+@pytest.mark.parametrize(
+    ("goal", "code"),
+    [(0.3, "import theory"), (2.5, "import theory\ntheory.predict('sharp-logits')")],
+    ids=["import", "first_prediction"],
+)
+def test_time_in_a_fresh_process_is_told(goal: float, code: str) -> None:
+    """Printed, not asserted: a loaded machine is no reason to fail."""
+    program = f"from time import perf_counter as now\nt = now()\n{code}\nprint(now() - t)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    print(f"{code.splitlines()[-1]}: {float(done.stdout):.2f} s (goal: at most {goal} s)")
+
+
+def test_contracts_name_every_room_and_widget() -> None:
+    """The layering contracts in pyproject.toml grow with the rooms."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    independent = next(contract for contract in contracts if contract["type"] == "independence")
+    plain = next(contract for contract in contracts if contract["name"].startswith("Of the widgets"))
+    assert set(independent["modules"]) == {f"theory.{room}" for room in catalog.ROOMS}
+    modules = {f"widgets.{path.stem}" for path in (ROOT / "widgets").glob("*.py") if path.stem != "__init__"}
+    assert set(plain["source_modules"]) == modules - MARIMO

@@ -1,0 +1,59 @@
+"""What claims read off a training run, in the space of the weights, without the theory's help."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+from xarray import DataArray, Dataset
+
+from theory.errors import DataError
+from theory.next_token.prompts import Prompts
+from theory.next_token.sharp import finite_projection
+from theory.next_token.structure import Solution
+
+Floats = npt.NDArray[np.float64]
+
+
+def weights(prompts: Prompts, logits: Floats) -> Floats:
+    """The smallest W with ``E W E' = logits``."""
+    if prompts.is_orthonormal and prompts.embed is None:
+        return logits
+    inverse = np.linalg.pinv(prompts.vectors)
+    return inverse @ logits @ inverse.T
+
+
+def directional_weights(solution: Solution, logits: Floats) -> Floats:
+    """The part of W outside the finite subspace."""
+    return weights(solution.prompts, logits - finite_projection(solution, logits))
+
+
+def at_step(values: DataArray, fraction: int = 1) -> Floats:
+    """The values recorded at the last step divided by ``fraction`` (the nearest record, when none is exact)."""
+    wanted = float(values.step[-1]) / fraction
+    return cast(Floats, values.sel(step=wanted, method="nearest").values)
+
+
+def time_at(data: Dataset, fraction: int = 1) -> float:
+    """Log-time of that record."""
+    return float(at_step(data.log_time, fraction))
+
+
+def has_direction(solution: Solution) -> bool:
+    """Whether W_svm exists and is not zero; it may not exist when the embeddings are dependent."""
+    try:
+        return solution.svm.norm_squared > 0
+    except DataError:
+        return False
+
+
+def cosine(left: Floats, right: Floats) -> float:
+    """Cosine of the angle between two matrices; NaN when one is zero."""
+    scale = float(np.linalg.norm(left) * np.linalg.norm(right))
+    return float(np.sum(left * right)) / scale if scale > 0 else float("nan")
+
+
+def total_variation(left: Floats, right: Floats) -> Floats:
+    """Total variation distance between distributions along the last axis."""
+    return np.abs(left - right).sum(axis=-1) / 2

@@ -1,0 +1,36 @@
+"""When a training run is recorded, and what log-time that is: shared by predictions and experiments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from theory.next_token.prompts import Prompts
+
+FRACTIONS = (100, 30, 10, 3, 2, 1)
+"""Steps t divided by these are always recorded: claims compare a run with its own past."""
+
+
+def checkpoint_steps(steps: int) -> npt.NDArray[np.int64]:
+    """Six recorded steps per decade and the fractions of the last step that claims look back to.
+
+    >>> checkpoint_steps(1000)[-6:].tolist()
+    [316, 333, 464, 500, 681, 1000]
+    """
+    spaced = np.geomspace(1, steps, max(2, round(6 * np.log10(steps)) + 1))
+    back = np.array([steps // fraction for fraction in FRACTIONS])
+    return np.unique(np.concatenate([np.round(spaced), back]).astype(np.int64).clip(1))
+
+
+def step_size(params: Any, prompts: Prompts) -> float:
+    """The absolute step size: ``learning_rate`` in units of 1/beta, ``beta = ||G||_2^2 max_k(n_k / n) / 2``."""
+    heaviest = np.bincount(prompts.last).max() / prompts.n
+    norm = 1.0 if prompts.is_orthonormal else float(np.linalg.norm(prompts.gram, 2))
+    return params.learning_rate / (0.5 * norm**2 * heaviest)
+
+
+def log_times(params: Any, prompts: Prompts) -> npt.NDArray[np.float64]:
+    """Log-time ``log(step size * steps)`` at the recorded steps."""
+    return np.log(step_size(params, prompts) * checkpoint_steps(params.steps))

@@ -1,0 +1,201 @@
+"""What training has reached after finitely many steps: logits, cosine, loss and finite part, with their tolerances.
+
+Time enters as ``log_time = log(step size * steps)``; the laws are ours, sharpening the limits of arXiv 2403.08081.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import lambertw
+
+from theory.errors import ParameterError
+
+if TYPE_CHECKING:
+    from theory.next_token.structure import Solution
+
+Floats = npt.NDArray[np.float64]
+
+
+def predicted_logits(solution: Solution, log_time: float | Floats, initial: Floats | None = None) -> Floats:
+    """Trained logits at finite time: ``f + log_time * z + z-tilde``, and the initial logits where data say nothing.
+
+    Exact up to o(1) in columns where :attr:`Solution.connected` and not :attr:`Solution.degenerate`. Gradient descent
+    conserves the sum of a column, so only the mean of ``initial`` survives on seen tokens.
+
+    Args:
+        log_time: a number or an array of any shape.
+        initial: (K, K) initial logits [token, last]; zero when left out.
+
+    Returns:
+        (..., K, K) logits [token, last], one matrix per log-time.
+    """
+    time = np.asarray(log_time, dtype=np.float64)[..., None, None]
+    fixed = solution.fin_scores + solution.offsets
+    if initial is not None:
+        fixed = fixed + resting_logits(solution, initial)
+    return fixed + time * solution.levels
+
+
+def resting_logits(solution: Solution, initial: Floats) -> Floats:
+    """(K, K) the part of the initial logits that no gradient of the problem's loss can move.
+
+    Raises:
+        ParameterError: the shape is not (K, K).
+    """
+    size = solution.prompts.vocab_size
+    if initial.shape != (size, size):
+        raise ParameterError("initial", f"array of shape {initial.shape}", f"an array of shape ({size}, {size})")
+    if solution.geometry is not None:
+        return solution.geometry.at_rest(initial)
+    seen = solution.seen
+    means = (initial * seen).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
+    return np.where(seen, means, initial)
+
+
+def finite_projection(solution: Solution, logits: Floats) -> Floats:
+    """(K, K) logits of the projection of the weights on the finite subspace: what differs inside components.
+
+    For orthonormal embeddings each logit minus the mean of its component, zero for unseen pairs.
+    """
+    if solution.geometry is not None:
+        return solution.geometry.finite_projection(logits)
+    graph = solution.condensation
+    return graph.dense(logits[graph.tokens, graph.last] - graph.component_means(logits))
+
+
+def weight_norm(solution: Solution, logits: Floats) -> float:
+    """Frobenius norm of the weights W with these logits ``E W E^T``."""
+    return float(np.linalg.norm(logits)) if solution.geometry is None else solution.geometry.norm(logits)
+
+
+def predicted_gaps(solution: Solution, log_time: float | Floats) -> Floats:
+    """(..., s) predicted difference of the component means across each support edge: ``log_time + log(a / lambda)``."""
+    graph, found = solution.condensation, solution.offset_solution
+    intercept = np.log(graph.weights[found.support] / found.multipliers[found.support])
+    return np.asarray(log_time, dtype=np.float64)[..., None] + intercept
+
+
+def measured_gaps(solution: Solution, logits: Floats) -> Floats:
+    """(..., s) differences of the component means of ``logits`` (..., K, K) across each support edge."""
+    graph = solution.condensation
+    first = np.unique(graph.scc, return_index=True)[1]
+    means = graph.component_means(logits)[..., first]
+    upper, lower = graph.edges[solution.offset_solution.support].T
+    return means[..., upper] - means[..., lower]
+
+
+def amplitude(solution: Solution) -> float:
+    """``max lambda_e / a_e`` over edges with positive multiplier: the time at which the slowest edge separates."""
+    found = solution.offset_solution
+    return float((found.multipliers[found.support] / solution.condensation.weights[found.support]).max(initial=0.0))
+
+
+def predicted_cosine(solution: Solution, log_time: float | Floats, with_finite: bool = False) -> Floats:
+    """(...,) cosine between W_svm and the weights at finite time, zero initial weights.
+
+    The weights are projected off the finite subspace unless ``with_finite``. NaN when W_svm is zero.
+    """
+    time = np.asarray(log_time, dtype=np.float64)
+    svm, offset = solution.weights_svm, solution.weights_offset
+    along = time * (svm @ svm) + offset @ svm
+    squared = time**2 * (svm @ svm) + 2 * time * (offset @ svm) + offset @ offset
+    if with_finite:
+        squared = squared + weight_norm(solution, solution.fin_scores) ** 2
+    if solution.svm.norm_squared == 0:
+        return np.full(time.shape, np.nan)
+    return np.asarray(along / np.sqrt((svm @ svm) * squared))
+
+
+def predicted_norm(solution: Solution, log_time: float | Floats) -> Floats:
+    """(...,) Frobenius norm of the weights, projected off the finite subspace, zero initial weights."""
+    time = np.asarray(log_time, dtype=np.float64)
+    return np.linalg.norm(time[..., None] * solution.weights_svm + solution.weights_offset, axis=-1)
+
+
+def predicted_loss(solution: Solution, log_time: float | Floats) -> Floats:
+    """(...,) training loss ``L* + ||W_svm||_F^2 / (step size * steps)``: the loss gap has a universal constant."""
+    time = np.asarray(log_time, dtype=np.float64)
+    return solution.irreducible_loss + solution.svm.norm_squared * np.exp(-time)
+
+
+def loss_gap_tolerance(solution: Solution, log_time: float) -> float:
+    """Relative error of the loss-gap constant at finite time: ``(A / (step size * steps))^(1/3)``."""
+    return float((amplitude(solution) * np.exp(-log_time)) ** (1 / 3))
+
+
+def relaxation(solution: Solution, log_time: float) -> float:
+    """How far the logits still are from their law: ``(A / (step size * steps))^min(mu, 1/3)``, mu the slowest exponent."""
+    columns = solution.condensation.columns
+    power = min(float(solution.exponent[columns].min(initial=1.0)), 1 / 3)
+    return float((amplitude(solution) * np.exp(-log_time)) ** power)
+
+
+def cosine_tolerance(solution: Solution, log_time: float) -> float:
+    """Relative error of one minus the predicted cosine, which is quadratic in the offset across W_svm.
+
+    An error e of the logits changes it by ``2 e`` relative to the length of the offset perpendicular to W_svm; the
+    gaps' error is within 1.7 times :func:`relaxation` (measured), so ``3.4`` times that, and 0.02 for curvature.
+    """
+    svm, offset = solution.weights_svm, solution.weights_offset
+    across = float(np.linalg.norm(offset - svm * (svm @ offset) / max(svm @ svm, 1e-300)))
+    return 3.4 * relaxation(solution, log_time) / max(across, 1e-12) + 0.02
+
+
+def finite_part_tolerance(solution: Solution, log_time: float) -> float:
+    """Frobenius error of the finite part: 1.5 times the residual gradient over the smallest curvature."""
+    if not np.isfinite(solution.curvature):
+        return 0.0
+    return 1.5 * solution.svm.norm_squared**0.5 * float(np.exp(-log_time)) / solution.curvature
+
+
+def path_radius(penalty: float | Floats) -> Floats:
+    """(...,) length R along W_svm of the ridge solution: ``R + log R = log(1 / penalty)``.
+
+    >>> path_radius(1e-14).round(2).tolist()
+    28.87
+    """
+    inverse = 1.0 / np.asarray(penalty, dtype=np.complex128)
+    return np.asarray(np.real(lambertw(inverse)))  # pyright: ignore[reportArgumentType]  (the stub knows numbers only)
+
+
+def predicted_path(solution: Solution, penalty: float | Floats) -> Floats:
+    """(..., K, K) logits of the minimiser of ``L + penalty / 2 ||W||^2``: the trajectory with R for log-time."""
+    return predicted_logits(solution, path_radius(penalty))
+
+
+def path_cosine_tolerance(solution: Solution, penalty: float) -> float:
+    """Bound on one minus the cosine between the ridge solution and W_svm."""
+    if solution.svm.norm_squared == 0:
+        return 0.0
+    offset = float(np.linalg.norm(solution.weights_offset))
+    return (offset + 1.0) ** 2 / (float(path_radius(penalty)) ** 2 * solution.svm.norm_squared)
+
+
+def path_finite_tolerance(solution: Solution, penalty: float) -> float:
+    """Frobenius error of the finite part of the ridge solution, not below the rounding of the solver."""
+    if not np.isfinite(solution.curvature):
+        return 1e-11
+    reach = float(path_radius(penalty)) * solution.svm.norm_squared**0.5 + weight_norm(solution, solution.fin_scores)
+    return max(1.5 * penalty * reach / solution.curvature, 1e-11)
+
+
+def path_gap_error(solution: Solution, penalty: float) -> float:
+    """Leading error of the support gaps on the ridge path, ``max |multiplier of W-tilde / multiplier of W_svm| / R``.
+
+    Stationarity gives each support edge the multiplier ``R lambda_e + lambda-tilde_e``; the law keeps the first term.
+    """
+    graph, found = solution.condensation, solution.offset_solution
+    support = found.support
+    if not support.any():
+        return 0.0
+    root = np.sqrt(graph.size.astype(np.float64))
+    rows = np.zeros((int(support.sum()), graph.n_components))
+    upper, lower = graph.edges[support].T
+    rows[np.arange(len(rows)), upper] = 1 / root[upper]
+    rows[np.arange(len(rows)), lower] = -1 / root[lower]
+    offset = np.linalg.lstsq(rows.T, found.offsets * root, rcond=None)[0]
+    ratio = float(np.abs(offset / found.multipliers[support]).max()) / float(path_radius(penalty))
+    return ratio / max(1.0 - ratio, 0.1)

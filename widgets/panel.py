@@ -1,0 +1,215 @@
+"""The frame around every room: header, statement, verdict, progress, and experiments that run in the background."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from html import escape
+from typing import Any, Literal
+
+import marimo as mo
+
+from theory.bench import Result
+from theory.claim import Assumption, Claim, Room, Stop
+from theory.errors import BenchError, Cancelled
+from widgets import ruler
+
+EXPERIMENTS = threading.BoundedSemaphore(2)
+"""Visitors share one process: at most this many experiments compute at a time, the others wait their turn."""
+UPDATE_SECONDS = 0.1
+REST_SECONDS = 0.12
+"""An experiment starts only after the controls have rested this long."""
+
+State = Literal["waiting", "running", "done", "cancelled", "failed"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A background run as the page sees it; ``key`` says for which settings, so that stale results are not shown."""
+
+    key: str = ""
+    state: State = "waiting"
+    fraction: float = 0.0
+    seconds_left: float | None = None
+    raw: Any = None
+    """What was measured so far."""
+    result: Result | None = None
+    extra: Any = None
+    message: str = ""
+
+
+Report = Callable[..., None]
+"""``report(fraction, raw=..., result=..., extra=...)``: progress, and what is new since the last call."""
+Job = Callable[[Report, Stop], None]
+
+
+def run_in_background(
+    key: str, job: Job, publish: Callable[[Run], None], cancelled: threading.Event | None = None
+) -> None:
+    """Run ``job(report, stop)`` in a thread of the calling cell and publish its progress at most ten times a second.
+
+    The thread is asked to stop when the cell runs again (the visitor moved on) or ``cancelled`` is set. Outside a
+    served notebook (a script, a test) the job simply runs here and now.
+    """
+    if not mo.running_in_notebook():
+        _run(key, job, publish, lambda: False)
+        return
+
+    def work() -> None:
+        thread = mo.current_thread()
+
+        def stop() -> bool:
+            return thread.should_exit or (cancelled is not None and cancelled.is_set())
+
+        rested = time.monotonic() + REST_SECONDS
+        while time.monotonic() < rested:
+            if thread.should_exit:
+                return
+            time.sleep(0.02)
+        while not EXPERIMENTS.acquire(timeout=0.1):
+            if stop():
+                return
+        try:
+            _run(key, job, lambda run: None if thread.should_exit else publish(run), stop)
+        finally:
+            EXPERIMENTS.release()
+
+    mo.Thread(target=work, daemon=True).start()
+
+
+def _run(key: str, job: Job, publish: Callable[[Run], None], stop: Stop) -> None:
+    started = time.monotonic()
+    last = 0.0
+    latest = Run(key, "running")
+    publish(latest)
+
+    def report(fraction: float, **found: Any) -> None:
+        nonlocal last, latest
+        now = time.monotonic()
+        left = (now - started) * (1 - fraction) / fraction if fraction > 0.02 else None
+        latest = replace(latest, fraction=fraction, seconds_left=left, **found)
+        if found.keys() - {"raw"} or now - last >= UPDATE_SECONDS:
+            last = now
+            publish(latest)
+
+    try:
+        job(report, stop)
+        publish(replace(latest, state="done", fraction=1.0))
+    except Cancelled:
+        publish(replace(latest, state="cancelled", message="Stopped. Move a control to run it again."))
+    except BenchError as error:
+        publish(replace(latest, state="failed", message=str(error)))
+    except MemoryError:
+        publish(replace(latest, state="failed", message="Not enough memory for this experiment: make it smaller."))
+
+
+def header(room: Room, lead: str) -> Any:
+    """Navigation, the finding as title, one sentence that says what to see, and the paper."""
+    paper = room.paper
+    return mo.Html(
+        '<div class="bench-head"><nav class="bench-nav" aria-label="Theorem Bench">'
+        '<a class="bench-home" href="/">Theorem Bench</a><a href="/">Gallery</a><span class="bench-gap"></span>'
+        '<button type="button" data-bench-copy="">copy link</button>'
+        '<button type="button" data-theme-switch="" aria-label="light or dark">◐</button></nav>'
+        f'<h1 class="bench-title">{escape(room.finding)}</h1>'
+        f'<p class="bench-lead">{escape(lead)}</p>'
+        f'<p class="bench-source">{escape(paper.authors)}, <a href="https://arxiv.org/abs/{paper.arxiv}" '
+        f'rel="noreferrer" target="_blank">{escape(paper.title)}</a>, {escape(paper.venue)} '
+        f"{paper.year}.</p></div>"
+    )
+
+
+def section(title: str, sentence: str) -> Any:
+    """The heading of one of the seven sections; its anchor is the title in lower case."""
+    anchor = title.lower().replace(" ", "-")
+    return mo.Html(
+        f'<div class="bench"><div class="bench-section" id="{anchor}"><h2>{escape(title)}</h2>'
+        f"<p>{escape(sentence)}</p></div></div>"
+    )
+
+
+def statement(claim: Claim, assumptions: Sequence[Assumption], picker: Any) -> Any:
+    """The claim's formula beside its assumptions, each a chip that says whether it holds here and why."""
+    formula = mo.md(f"$${claim.latex}$$")
+    kind = {"theorem": "Theorem of the paper", "extension": "Extension, derived here", "observation": "Observation"}
+    return mo.Html(
+        '<div class="bench"><div class="bench-card">'
+        f'<div class="bench-statement"><div>{picker}</div>'
+        f'<div class="bench-chips">{ruler.chips(assumptions)}</div></div>'
+        f'<div class="bench-formula">{formula}</div>'
+        f'<p class="bench-caption"><b>{kind[claim.kind]}.</b> {escape(claim.statement)}</p></div></div>'
+    )
+
+
+def notes(sentences: Sequence[str], error: bool = False) -> Any:
+    """Sentences about input that had to give way; nothing when there are none."""
+    kind = "bench-note bench-error" if error else "bench-note"
+    rows = "".join(f'<div class="{kind}" role="status">{escape(text)}</div>' for text in dict.fromkeys(sentences))
+    return mo.Html(f'<div class="bench">{rows}</div>' if rows else "<span></span>")
+
+
+def figure(fig: Any, alt: str) -> str:
+    """A live Plotly figure with its text alternative, as HTML to be placed in a layout."""
+    return f'<div class="bench-figure" data-bench-alt="{escape(alt, quote=True)}">{mo.as_html(fig)}</div>'
+
+
+def card(*parts: str) -> Any:
+    """Parts below each other on one card of the page."""
+    return mo.Html(f'<div class="bench"><div class="bench-card">{"".join(parts)}</div></div>')
+
+
+def skeleton(height: int) -> str:
+    """The place of a figure that is being computed."""
+    return f'<div class="bench-skeleton" style="height:{height}px" role="status" aria-label="computing"></div>'
+
+
+def progress(run: Run, cancel: Any) -> str:
+    """A thin line with the time left and a way to stop; as high when nothing runs, so that nothing jumps."""
+    if run.state == "running":
+        left = f"{run.seconds_left:.0f} s left" if run.seconds_left and run.seconds_left >= 1 else "training…"
+        bar = f'<span class="bench-bar"><i style="width:{100 * run.fraction:.0f}%"></i></span>'
+        return f'<div class="bench-progress" role="status">{bar}<span>{left}</span>{cancel}</div>'
+    text = "training starts when the controls rest" if run.state == "waiting" else run.message
+    return f'<div class="bench-progress" role="status">{escape(text)}</div>'
+
+
+def verdict(run: Run) -> str:
+    """The badge, the ruler and the sentence that says why; the same height before and after."""
+    if run.result is None:
+        text = run.message or "The prediction stands; the measurement is under way."
+        return (
+            f'<div class="bench-verdict"><div>{ruler.badge(None)}</div><div></div>'
+            f'<div class="bench-why">{escape(text)}</div></div>'
+        )
+    found = run.result
+    return (
+        f'<div class="bench-verdict"><div>{ruler.badge(found.verdict)}</div><div>{ruler.ruler(found)}</div>'
+        f'<div class="bench-why">{escape(found.verdict.explanation)}<br>{cost(found)}</div></div>'
+    )
+
+
+def cost(result: Result) -> str:
+    """What a verdict rests on, in a few words."""
+    count = f"{len(result.instances)} data sets" if len(result.instances) > 1 else f"{result.seeds} seeds"
+    said = f"{count}, {result.seconds:.1f} s" + ("" if result.computed else ", from the store")
+    return escape(said)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """An HTML table of escaped cells."""
+    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f'<div class="bench-scroll"><table class="bench-table"><tr>{top}</tr>{body}</table></div>'
+
+
+def stats(values: Mapping[str, str]) -> str:
+    """A line of numbers with their names."""
+    parts = (f'<span class="bench-stat">{escape(k)} <b>{escape(v)}</b></span>' for k, v in values.items())
+    return f'<div class="bench-stats">{"".join(parts)}</div>'
+
+
+def sentence(text: str) -> str:
+    """A sentence where a figure or a table would be."""
+    return f'<p class="bench-caption">{escape(text)}</p>'

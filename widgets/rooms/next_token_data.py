@@ -1,0 +1,248 @@
+"""The page's sections for a person's own input: the prompt playground, and a text of their own."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import marimo as mo
+import numpy as np
+
+from theory.claim import Stop
+from theory.errors import BenchError
+from theory.next_token import surveys, views
+from theory.next_token.automaton import generate
+from theory.next_token.heldout import HeldOut, OwnData, Score, judge_held_out, read_own
+from theory.next_token.prompts import Prompts
+from theory.next_token.structure import solve
+from theory.text import language_reference
+from widgets import next_token as figures
+from widgets import panel
+from widgets.rooms.next_token import HEIGHT, Screen, Shown, graph_files, show
+
+MAX_UPLOAD = 8_000_000
+FORMS = {"Words": "words", "Characters": "characters", "JSONL tokens": "jsonl"}
+LONGEST_PROMPT = 16
+TOKENS_OFFERED = 40
+CERTIFICATES = {
+    "comparable": ("Certain", "one component present has priority over all others: the theorem decides"),
+    "decided_by_margin": ("By margin", "the data leave it open; the minimum norm decides, slowly"),
+    "tie": ("Tie", "levels are equal; training frequencies or the early steps decide"),
+    "contains_unseen": ("Unseen", "a token never occurred with this last token: it keeps its initial logit"),
+    "no_data": ("No data", "no training prompt ends with this token"),
+}
+COMPONENTS_SHOWN = 12
+
+
+def token_buttons(problem: Prompts, get_prompt: Callable[[], Sequence[int]], choose: Callable[[Any], None]) -> Any:
+    """One button per token, which appends it to the prompt."""
+
+    def button(token: int) -> Any:
+        return mo.ui.button(
+            label=_plain(problem.name(token)),
+            on_change=lambda _: choose((*get_prompt(), token)[-LONGEST_PROMPT:]),
+        )
+
+    return mo.ui.array([button(token) for token in range(min(problem.vocab_size, TOKENS_OFFERED))])
+
+
+def usual_prompt(problem: Prompts, prompt: Sequence[int], last: int) -> tuple[int, ...]:
+    """The visitor's prompt if it fits this vocabulary, else the first training prompt that ends with ``last``."""
+    if prompt and max(prompt) < problem.vocab_size:
+        return tuple(prompt)
+    return tuple(int(token) for token in problem.sequence(int(np.flatnonzero(problem.last == last)[0])))
+
+
+def playground(problem: Prompts, prompt: Sequence[int], run: panel.Run, seed: int, screen: Screen) -> tuple[Shown, str]:
+    """The automaton beside the trained model on one prompt, with its certificate and a generated continuation."""
+    solution = solve(problem)
+    logits = None if run.raw is None or "logits" not in run.raw else run.raw.logits.values[-1]
+    data = views.playground(solution, prompt, logits)
+    shown = show(
+        "playground",
+        lambda dark, narrow: figures.playground_bars(data, dark=dark),
+        {"playground": data},
+        "Bars: the automaton, computed without training. Points: the trained model.",
+        screen,
+    )
+    word, reason = CERTIFICATES[data.attrs["certificate"]]
+    text = " ".join(problem.name(int(token)) for token in generate(solution, prompt, 24, seed))
+    said = (
+        f'<h3>Prompt</h3><p class="bench-code">{panel.escape(data.attrs["prompt"])} → ?</p>'
+        f'<p class="bench-caption"><b>{word}:</b> {panel.escape(reason)} '
+        f"({panel.escape(data.attrs['explanation'])}).</p>"
+        f'<h3>It goes on</h3><p class="bench-code">{panel.escape(text)}</p>'
+        + panel.sentence("Only tokens of the prompt can follow: the automaton never leaves them.")
+    )
+    return shown, said
+
+
+@dataclass(frozen=True)
+class Study:
+    """What was found in a text."""
+
+    data: OwnData
+    held_out: HeldOut
+    survey: Any
+    source: str
+    sha256: str
+
+
+def content_of(pasted: str, uploaded: Sequence[Any]) -> tuple[bytes, str]:
+    """The person's own bytes and what to call them: an upload, else what was pasted, else Python's reference."""
+    if uploaded:
+        return uploaded[0].contents, uploaded[0].name
+    if pasted.strip():
+        return pasted.encode("utf-8", "surrogatepass"), "the pasted text"
+    return language_reference().encode(), "Python's language reference"
+
+
+def text_key(content: bytes, form: str, prompt_length: int) -> str:
+    """What a study belongs to."""
+    return hashlib.sha256(f"{form} {prompt_length} ".encode() + content).hexdigest()
+
+
+def text_job(content: bytes, source: str, form: Any, prompt_length: int) -> panel.Job:
+    """Read the text, learn its automaton, judge it on held-out windows, survey the window lengths."""
+
+    def work(report: panel.Report, stop: Stop) -> None:
+        data = read_own(content, form, prompt_length)
+        report(0.2)
+        solve(data.training)
+        report(0.4)
+        held_out = judge_held_out(data, stop)
+        report(0.8)
+        survey = None if data.stream is None else surveys.text_windows(data.stream, len(data.names), source=source)
+        digest = hashlib.sha256(content).hexdigest()
+        report(1.0, extra=Study(data, held_out, survey, source, digest))
+
+    return work
+
+
+def study_numbers(study: Study) -> str:
+    """Prediction and held-out measurement of a text, as numbers and a table."""
+    data, found = study.data, study.held_out
+    solution = solve(data.training)
+    sizes = solution.condensation.size
+    numbers = {
+        "windows": f"{data.total:,}",
+        "contain their next token": f"{data.kept_fraction:.0%}",
+        "distinct tokens": f"{data.training.vocab_size:,}",
+        "components": f"{solution.condensation.n_components:,}",
+        "largest": f"{int(sizes.max(initial=1)):,} tokens",
+        "predicted loss floor": f"{solution.irreducible_loss:.3f} nats",
+    }
+
+    def row(name: str, score: Score) -> list[str]:
+        share, low, high = score.right
+        return [
+            name,
+            f"{share:.1%} ({low:.1%} to {high:.1%})",
+            f"{score.probability:.1%}",
+            f"{score.log_loss:.2f} nats",
+            f"{score.ruled_out:.1%}",
+        ]
+
+    head = ("", "next token right", "its probability", "log loss", "ruled out (infinite loss)")
+    rows = [
+        row("automaton, held out", found.automaton),
+        row("automaton, in training", found.in_training),
+        row("untrained layer (counts), held out", found.untrained),
+    ]
+    why = ", ".join(f"{count:,} {CERTIFICATES[name][0].lower()}" for name, count in found.certificates.items())
+    return (
+        panel.stats(numbers)
+        + panel.table(head, rows)
+        + panel.sentence(
+            f"{found.judged:,} held-out windows from the last fifth of {study.source}; by certificate: {why}."
+        )
+    )
+
+
+def study_figure(run: panel.Run, screen: Screen) -> Shown | str:
+    """Realisable share, contradictions and largest component against the window length."""
+    if run.extra is None:
+        return "" if run.message else panel.skeleton(HEIGHT)
+    survey = run.extra.survey
+    if survey is None:
+        return panel.sentence("Rows of tokens have no windows: the figure over window lengths needs a text.")
+    caption = (
+        "How much of this text the theorem can speak about: longer windows contain their next token more often, and "
+        "contradict themselves more."
+    )
+    return show(
+        "text_windows",
+        lambda dark, narrow: figures.text_windows(survey, dark=dark),
+        {"text_windows": survey},
+        caption,
+        screen,
+    )
+
+
+def automaton_picker(study: Study, chosen: int | None, choose: Callable[[int], None]) -> Any:
+    """A searchable menu of the last tokens of the text, the most frequent first."""
+    prompts = study.data.training
+    tokens, counts = np.unique(prompts.last, return_counts=True)
+    order = tokens[np.argsort(-counts, kind="stable")][:400].tolist()
+    options = {f"{_plain(prompts.name(token))}": token for token in order}
+    value = next((name for name, token in options.items() if token == chosen), next(iter(options)))
+    return mo.ui.dropdown(options, value=value, searchable=True, label="Windows that end with", on_change=choose)
+
+
+def automaton_figure(study: Study, last: int, screen: Screen) -> Shown | str:
+    """The condensation of the text under one last token."""
+    try:
+        data = views.anatomy(solve(study.data.training), last, limit=COMPONENTS_SHOWN)
+    except BenchError as error:
+        return panel.sentence(str(error))
+    hidden = data.attrs["hidden"]
+    caption = f"The automaton after “{data.attrs['last_name']}”"
+    caption += f"; {hidden:,} lower components are not drawn, the files have them." if hidden else "."
+    return show(
+        "automaton",
+        lambda dark, narrow: figures.condensation_explorer(data, dark=dark),
+        {"automaton": data},
+        caption,
+        screen,
+    )
+
+
+def _plain(name: str) -> str:
+    """A token's name as a label: markdown's own characters are escaped, white space is shown."""
+    shown = name.replace(" ", "␣") if not name.strip() else name
+    return "".join(f"\\{char}" if char in r"\`*_{}[]()#+-.!<>|~$" else char for char in shown[:24])
+
+
+def playground_card(tokens: Any, clear: Any, shown: Shown, said: str) -> Any:
+    """The prompt playground: tokens to click, the two predictions, the certificate and a continuation."""
+    buttons = "".join(str(button) for button in tokens)
+    return panel.card(
+        f'<h3>Prompt playground</h3><div class="bench-tokens">{buttons}{clear}</div>',
+        f'<div class="bench-halves"><div>{shown.html}</div><div>{said}</div></div>',
+    )
+
+
+def text_card(pasted: Any, uploaded: Any, form: Any, window: Any, run: panel.Run, shown: Shown | str) -> Any:
+    """Input on the left, what was found on the right; an error is a sentence, and what was typed stays."""
+    body = shown if isinstance(shown, str) else shown.html
+    found = study_numbers(run.extra) if run.extra is not None else ""
+    error = f'<div class="bench-note bench-error" role="alert">{panel.escape(run.message)}</div>' if run.message else ""
+    return panel.card(
+        "<h3>A text of your own</h3>",
+        f'<div class="bench-grid bench-own"><div class="bench-controls">{pasted}{uploaded}{form}{window}</div>'
+        f"<div>{error}{found}{body}</div></div>",
+    )
+
+
+def automaton_card(study: Study, word: Any, shown: Shown | str) -> Any:
+    """The automaton of the text under one last token, and its files."""
+    body = shown if isinstance(shown, str) else shown.html
+    prompts, last = study.data.training, word.value
+    graphml = mo.download(lambda: graph_files(prompts, last)[0].encode(), "automaton.graphml", label="GraphML")
+    node_link = mo.download(lambda: graph_files(prompts, last)[1].encode(), "automaton.json", label="JSON")
+    return panel.card(
+        "<h3>The automaton of this text</h3>",
+        f'<div class="bench-row">{word}{graphml}{node_link}</div>{body}',
+    )

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-
-# Before numpy and torch load: every number below is for one core.
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[variable] = "1"
-
 import sys
 from importlib import import_module
 
 BENCHMARKS = ("descent", "components", "memory", "graph_svm", "default_experiment", "slider")
+
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 def main(names: list[str]) -> int:
@@ -19,6 +17,8 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"{', '.join(unknown)}: unknown; choose from {', '.join(BENCHMARKS)}")
         return 2
+    # Before numpy and torch load: every number below is for one core.
+    os.environ |= dict.fromkeys(THREAD_VARIABLES, "1")
     passed = True
     for name in names or BENCHMARKS:
         for line in import_module(f"benchmarks.{name}").run():

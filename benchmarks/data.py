@@ -8,7 +8,7 @@ from theory.next_token.prompts import Prompts, make_prompts
 
 
 def zipf_prompts(n: int, length: int, vocab_size: int, flip: float = 0.1, seed: int = 0) -> Prompts:
-    """``n`` prompts; the label is the best-ranked token of the prompt, or with probability ``flip`` any of its tokens."""
+    """The label is the best-ranked token of the prompt, or with probability ``flip`` any of its tokens."""
     rng = np.random.default_rng(seed)
     frequency = 1.0 / np.arange(1, vocab_size + 1)
     edges = np.cumsum(frequency / frequency.sum())

@@ -8,14 +8,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import torch
 
 from benchmarks.data import zipf_prompts
-from theory.next_token.descent import Trajectory, descend
+from theory.next_token.descent_compiled import CompiledDescent
+from theory.next_token.descent_tensor import TensorDescent
 from theory.next_token.generators import ranked_noise
 from theory.next_token.prompts import Prompts
+from theory.next_token.rows import Layout, build_layout
+from theory.training import Program
 
 CASES: tuple[tuple[str, int], ...] = (
     ("64 models, K=6, n=12", 2000),
@@ -33,14 +37,26 @@ def problems(case: int) -> list[Prompts]:
     return [zipf_prompts(100_000, 32, 1000) if case == 2 else zipf_prompts(1_000_000, 32, 5000)]
 
 
-def timed(data: Sequence[Prompts], steps: int, engine: str, device: str) -> tuple[float, list[Trajectory]]:
-    """Seconds for ``steps`` steps without the preparation of the data, and the trained models."""
-    spent: list[float] = []
-    for count in (1, steps + 1):
-        started = perf_counter()
-        runs = descend(data, count, checkpoints=[count], engine=engine, device=device)
-        spent.append(perf_counter() - started)
-    return spent[1] - spent[0], runs
+def timed(layouts: Sequence[Layout], steps: int, engine: str, device: str) -> tuple[float, list[np.ndarray[Any, Any]]]:
+    """Seconds for ``steps`` steps without the preparation of the data, and the logits of each trained model."""
+    etas, checkpoints = [1.0 / layout.curvature for layout in layouts], np.array([steps + 1])
+    if engine == "tensor":
+        batch = TensorDescent(layouts, etas, "log", False, checkpoints, [None] * len(layouts), device)
+        spent = _seconds([batch], steps)
+        return spent, [batch.records(model)[0] for model in range(len(layouts))]
+    programs = [
+        CompiledDescent(layout, eta, "log", False, checkpoints, None) for layout, eta in zip(layouts, etas, strict=True)
+    ]
+    return _seconds(programs, steps), [program.values for program in programs]
+
+
+def _seconds(programs: Sequence[Program], steps: int) -> float:
+    for program in programs:
+        program.advance(1)
+    started = perf_counter()
+    for program in programs:
+        program.advance(steps + 1)
+    return perf_counter() - started
 
 
 def main() -> int:
@@ -51,12 +67,12 @@ def main() -> int:
     print("| data | compiled, 1 core | tensor, CPU | tensor, CUDA | CUDA over compiled | largest difference |")
     print("|---|---|---|---|---|---|")
     for case, (name, steps) in enumerate(CASES):
-        data = problems(case)
+        data = [build_layout(prompts) for prompts in problems(case)]
         timed(data, 2, "tensor", "cuda")
         results = [timed(data, steps, engine, device) for engine, device in ENGINES]
         compiled, tensor, cuda = (1000 * spent / steps for spent, _ in results)
         pairs = zip(results[0][1], results[2][1], strict=True)
-        difference = max(float(np.abs(one.values - other.values).max()) for one, other in pairs)
+        difference = max(float(np.abs(one - other).max()) for one, other in pairs)
         row = (f"{compiled:.3g}", f"{tensor:.3g}", f"{cuda:.3g}", f"{compiled / cuda:.3g}", f"{difference:.1e}")
         print(f"| {name} | {' | '.join(row)} |", flush=True)
     return 0

@@ -26,12 +26,13 @@ def _():
     room = catalog.room("next_token")
     _query = mo.query_params().to_dict()
     screen = page.Screen.of(_query)
-    get_point, set_point = mo.state(controls.from_address(room, _query, page.HOME))
+    get_point, set_point = mo.state(controls.from_address(room, _query, page.HOME, page.OPENING))
     get_last, set_last = mo.state(get_point().last)
     get_run, set_run = mo.state(panel.Run())
     get_pin, set_pin = mo.state(None)
+    kept = {}
     panel.header(room, prose.LEAD)
-    return get_last, get_pin, get_point, get_run, room, screen, set_last, set_pin, set_point, set_run
+    return get_last, get_pin, get_point, get_run, kept, room, screen, set_last, set_pin, set_point, set_run
 
 
 @app.cell(hide_code=True)
@@ -40,16 +41,16 @@ def _(get_point, room, set_point):
     sliders = controls.build(room, point)
     presets = controls.presets(room, point, set_point, breaking=False)
     breaking = controls.presets(room, point, set_point, breaking=True)
-    reset = mo.ui.button(label="Reset", on_change=lambda _: set_point(controls.Point(point.claim)))
+    reset = mo.ui.button(label="Reset", on_change=lambda _: set_point(controls.Point(page.HOME, values=page.OPENING)))
     picker = controls.claim_picker(room, point, lambda: sliders.value, set_point)
     return breaking, picker, point, presets, reset, sliders
 
 
 @app.cell(hide_code=True)
-def _(get_last, point, room, sliders):
-    params, _moved = controls.settle(room, point, sliders.value)
+def _(get_last, kept, point, room, sliders):
     claim = controls.claim_of(room, point.claim)
-    problem, _trouble = page.draw(room, params)
+    _wanted, _moved = controls.settle(room, point, sliders.value)
+    params, problem, _trouble = page.draw(room, _wanted, kept)
     controls.write_address(
         mo.query_params(), controls.address(room, replace(point, last=get_last()), params, page.HOME)
     )
@@ -59,14 +60,12 @@ def _(get_last, point, room, sliders):
 
 @app.cell(hide_code=True)
 def _(claim, params, picker, problem):
-    mo.stop(problem is None)
     mo.vstack([panel.section("Statement", ""), panel.statement(claim, claim.assumptions(params, problem), picker)])
     return
 
 
 @app.cell(hide_code=True)
 def _(claim, params, problem, set_run):
-    mo.stop(problem is None)
     _stopped = threading.Event()
     key = page.key_of(claim, params, problem)
     panel.run_in_background(key, page.job(claim, params, problem), set_run, _stopped)
@@ -76,7 +75,6 @@ def _(claim, params, problem, set_run):
 
 @app.cell(hide_code=True)
 def _(get_last, problem, set_last):
-    mo.stop(problem is None)
     last = page.last_picker(problem, get_last(), set_last)
     return (last,)
 
@@ -139,7 +137,6 @@ def _():
 
 @app.cell(hide_code=True)
 def _(get_prompt, problem, set_prompt):
-    mo.stop(problem is None)
     tokens = own.token_buttons(problem, get_prompt, set_prompt)
     clear = mo.ui.button(label="clear", on_change=lambda _: set_prompt(()))
     return clear, tokens
@@ -182,15 +179,14 @@ def _(form, get_study, pasted, screen, study_key, uploaded, window):
 
 @app.cell(hide_code=True)
 def _(get_word, set_word, study_run):
-    mo.stop(study_run.extra is None)
-    word = own.automaton_picker(study_run.extra, get_word(), set_word)
+    word = own.automaton_picker(study_run, get_word(), set_word)
     return (word,)
 
 
 @app.cell(hide_code=True)
 def _(screen, study_run, word):
-    automaton = own.automaton_figure(study_run.extra, word.value, screen)
-    own.automaton_card(study_run.extra, word, automaton)
+    automaton = own.automaton_figure(study_run, word, screen)
+    own.automaton_card(study_run, word, automaton)
     return (automaton,)
 
 

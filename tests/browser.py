@@ -147,17 +147,17 @@ def _address(process: subprocess.Popen[str], lines: Queue[str], seconds: float) 
     raise RuntimeError(f"python -m notebooks printed no address within {seconds:.0f} s. It said:\n{''.join(said)}")
 
 
-def settle(page: Page, quiet: float = 1.5, seconds: float = 60) -> bool:
-    """Wait until text, size and figures of a page stay the same for ``quiet`` seconds; False when they never do."""
+def settle(page: Page, quiet: float = 1.5, seconds: float = 45) -> bool:
+    """Wait until nothing loads and text, size and figures rest for ``quiet`` seconds; False if they never do."""
     state = (
-        "() => [document.body.innerText, document.documentElement.scrollHeight,"
-        " document.querySelectorAll('.js-plotly-plot path').length].join('|')"
+        "() => [document.querySelectorAll('[class*=skeleton]').length, document.body.innerText,"
+        " document.documentElement.scrollHeight, document.querySelectorAll('.js-plotly-plot path').length].join('|')"
     )
     deadline = time.monotonic() + seconds
     before, since = None, time.monotonic()
     while time.monotonic() < deadline:
         now = page.evaluate(state)
-        if now != before:
+        if now != before or not now.startswith("0|"):
             before, since = now, time.monotonic()
         elif time.monotonic() - since >= quiet:
             return True

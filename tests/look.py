@@ -17,7 +17,9 @@ from theory import catalog
 SCHEMES = ("light", "dark")
 WIDTHS = (400, 1400)
 TALLEST = 16_000
-CONTENT_HEIGHT = "() => Math.max(...[...document.querySelectorAll('*')].map(element => element.scrollHeight))"
+CONTENT_HEIGHT = """() => Math.ceil(Math.max(...[...document.querySelectorAll('body *')]
+    .filter(element => !element.childElementCount && element.checkVisibility())
+    .map(element => element.getBoundingClientRect().bottom + window.scrollY)))"""
 
 
 def pages() -> dict[str, tuple[str, dict[str, str]]]:
@@ -48,7 +50,7 @@ def shoot(browser: Browser, app: App, name: str, scheme: str, width: int, folder
 
 def _stretch(page: Page, width: int) -> None:
     """Make the window as tall as what it shows: the content scrolls inside the page, which full-page shots miss."""
-    page.set_viewport_size({"width": width, "height": min(TALLEST, max(900, page.evaluate(CONTENT_HEIGHT)))})
+    page.set_viewport_size({"width": width, "height": min(TALLEST, max(900, page.evaluate(CONTENT_HEIGHT) + 40))})
     settle(page, quiet=0.8, seconds=10)
 
 

@@ -99,9 +99,7 @@ def test_information_is_the_hessian_of_the_loss(seed: int) -> None:
     step, unit = 1e-4, np.eye(4)
     numeric = [
         [
-            sum(
-                a * b * _loss(scores + step * (a * unit[i] + b * unit[j]), *data) for a in (1, -1) for b in (1, -1)
-            )
+            sum(a * b * _loss(scores + step * (a * unit[i] + b * unit[j]), *data) for a in (1, -1) for b in (1, -1))
             / (4 * step**2)
             for j in range(4)
         ]

@@ -15,8 +15,6 @@ from theory import bench, cli
 from theory.claim import Rival
 from theory.terminal import HALF_RULER
 
-EMPTY = {"0": 0}
-
 
 @pytest.fixture(autouse=True)
 def room(monkeypatch, store_path):

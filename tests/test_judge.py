@@ -120,7 +120,8 @@ def test_an_observation_is_never_judged():
 
 
 def verdicts(*statuses):
-    return [Verdict(status, (), f"{status}.") for status in statuses]
+    seen = (judge_check(Check("slope", 1.0, (-2, 2), 5)),)
+    return [Verdict(status, seen if status == "observed" else (), f"{status}.") for status in statuses]
 
 
 @pytest.mark.parametrize(

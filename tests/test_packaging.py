@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import shutil
 import subprocess
 import sys
 import tomllib
 import zipfile
+from collections.abc import Iterator
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -87,6 +89,22 @@ def test_environment_file_equals_pyproject() -> None:
 def _exact(entry: str) -> bool:
     """conda writes ``name=version`` where pip writes ``name==version``."""
     return "=" in entry and not any(sign in entry for sign in ("<", ">", "==", "!"))
+
+
+def test_every_import_is_declared() -> None:
+    """What the three packages import is a dependency of the project itself, not luck or a tool of its developers."""
+    declared = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
+    for path in (path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
+        found = {name.split(".")[0] for name in _imports(path)} - set(sys.stdlib_module_names) - set(PACKAGES)
+        assert {canonicalize_name(name) for name in found} <= declared, path
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
 
 
 def test_supported_pythons() -> None:

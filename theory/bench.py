@@ -103,8 +103,9 @@ def check(
     """Test a claim: predict, measure, compare, judge.
 
     ``seeds`` counts replicates of the randomness inside the experiment, or for a deterministic experiment the instances
-    (drawn at ``data_seed``, ``data_seed + 1``, ...) that satisfy the assumptions; those outside are counted, not run. ``problem`` replaces the generated data by given data. ``rivals``
-    also judges every wrong formula on the same raw data at the same parameters.
+    (drawn at ``data_seed``, ``data_seed + 1``, ...) that satisfy the assumptions; those outside are counted, not run.
+    ``problem`` replaces the generated data by given data. ``rivals`` also judges every wrong formula on the same raw
+    data at the same parameters.
 
     Raises:
         ParameterError: a value is not allowed. Cancelled: ``stop()`` turned true.
@@ -158,7 +159,7 @@ def check_claim(
         _require(device)
         raws, report = (store or default_store()).fetch(keys, compute, stop)
     except (MemoryError, NoDevice) as error:
-        verdict = Verdict("not_run", (), f"Not run: {error or 'out of memory'}.")
+        verdict = Verdict("not_run", (), f"Not run: {str(error) or 'out of memory'}.")
         return Result(claim, params, seeds, device, verdict, tuple(drawn), seconds=perf_counter() - started)
     if by_seed:
         measured = [replace(drawn[0], raw=_stack(raws))]

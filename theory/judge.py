@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy.stats import norm, t
+from scipy.special import ndtr, ndtri, stdtrit
 
 from theory.claim import Assumption, Check, JudgedCheck, Kind, Status, Verdict
 
@@ -27,8 +27,8 @@ _SEVERITY: tuple[Status, ...] = ("fails", "not_run", "inconclusive", "outside_as
 
 def quantile(dof: float, n_checks: int) -> float:
     """The Student-t quantile of a two-sided four-sigma level shared by ``n_checks`` checks."""
-    level = float(norm.sf(SIGMA)) / max(n_checks, 1)
-    return float(norm.isf(level) if math.isinf(dof) else t.isf(level, dof))
+    level = float(ndtr(-SIGMA)) / max(n_checks, 1)
+    return -float(ndtri(level) if math.isinf(dof) else stdtrit(dof, level))
 
 
 def judge_check(check: Check, n_checks: int = 1) -> JudgedCheck:
@@ -39,7 +39,8 @@ def judge_check(check: Check, n_checks: int = 1) -> JudgedCheck:
     >>> judge_check(Check("gap", 0.03, (-0.02, 0.02), resolution=0.05)).status
     'fails'
     >>> judge_check(Check("gap", 0.03, (-0.10, 0.10), resolution=0.05)).explanation
-    'gap: deviation 0.03 lies within [-0.1, 0.1], but that is wider than the resolution 0.05; more seeds cannot settle this: raise steps.'
+    'gap: deviation 0.03 lies within [-0.1, 0.1], but that is wider than the resolution 0.05;
+    more seeds cannot settle this: raise steps.'
     """
     spread = quantile(check.dof, n_checks) * check.standard_error if check.standard_error else 0.0
     low, high = check.allowance[0] - spread, check.allowance[1] + spread
@@ -130,7 +131,9 @@ def _averaged(verdicts: Sequence[Verdict]) -> list[Check]:
         values = np.array([verdict.checks[position].check.deviation for verdict in verdicts])
         n = len(values)
         spread = float(values.std(ddof=1) / math.sqrt(n)) if n > 1 else 0.0
-        found.append(replace(judged.check, deviation=float(values.mean()), standard_error=spread, dof=n - 1, replicates=n))
+        found.append(
+            replace(judged.check, deviation=float(values.mean()), standard_error=spread, dof=n - 1, replicates=n)
+        )
     return found
 
 

@@ -97,7 +97,8 @@ def check_text(result: Result, style: Style) -> str:
     if checks:
         width = max(len(judged.check.name) for judged in checks)
         lines += ["", *(_ruler_line(judged, result.rivals, width) for judged in checks)]
-    lines += _section("Assumptions", assumption_lines(result.assumptions, style), style)
+    heading = "Assumptions" if len(result.instances) == 1 else "Assumptions on the first data set"
+    lines += _section(heading, assumption_lines(result.assumptions, style), style)
     slips = {rival.name: rival.slip for rival in claim.rivals}
     lines += _section("Wrong formulas here", rival_lines(result.rivals, slips), style)
     replicated = "seeds" if claim.experiment.replication == "seed" else "instances"
@@ -158,7 +159,8 @@ def show_text(claim: Claim, assumptions: Sequence[Assumption], specs: Sequence[S
     lines += _wrapped(f"{claim.kind.capitalize()}; {claim.source}. Notices deviations from {claim.resolution:g}.")
     lines += _wrapped(claim.power) if claim.power else []
     lines += _section("Assumptions (at the claim's own parameters)", assumption_lines(assumptions, style), style)
-    rivals = [f"× {r.name}: {r.slip}; rejected at {settings(r.witness)}" for r in claim.rivals]
+    own = "the claim's own parameters"
+    rivals = [f"× {r.name}: {r.slip}; rejected at {settings(r.witness) or own}" for r in claim.rivals]
     lines += _section("Wrong formulas that its test rejects", rivals, style)
     lines += _section("Own parameters", [settings(claim.defaults) or "the room's defaults"], style)
     rows = [("parameter", "symbol", "default", "allowed", "also known as")]

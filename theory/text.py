@@ -101,7 +101,8 @@ def parse_jsonl_sequences(content: bytes, max_bytes: int = MAX_UPLOAD_BYTES) -> 
         return TokenRows([[int(token) for token in sequence] for sequence, _ in rows], [int(y) for _, y in rows], ())
     sequences = [[ids.setdefault(token, len(ids)) for token in sequence] for sequence, _ in rows]
     labels = [ids.setdefault(label, len(ids)) for _, label in rows]
-    return TokenRows(sequences, labels, tuple(map(str, ids)))
+    # JSON can spell half a surrogate pair, which no file or page can hold.
+    return TokenRows(sequences, labels, tuple(str(token).encode("utf-8", "replace").decode() for token in ids))
 
 
 def tokenise(text: str, unit: Unit) -> list[str]:
@@ -189,9 +190,9 @@ def _decode(content: bytes) -> str:
 
 def _decode_wide(content: bytes) -> str:
     """UTF-16 without mark: nearly all zero bytes of western text stand on one side of each pair."""
-    for side, encoding in ((0, "utf-16-be"), (1, "utf-16-le")):
-        zeros = np.frombuffer(content, dtype=np.uint8) == 0
-        if zeros[side::2].mean() > 0.3 and not zeros[1 - side :: 2].any() and len(content) % 2 == 0:
+    zeros = np.frombuffer(content, dtype=np.uint8) == 0
+    for side, encoding in ((0, "utf-16-be"), (1, "utf-16-le")) if len(content) % 2 == 0 else ():
+        if zeros[side::2].mean() > 0.3 and not zeros[1 - side :: 2].any():
             try:
                 return content.decode(encoding)
             except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Drawing a condensation: components at the height of their predicted level, soft weights as wedges, priorities as arrows.
+"""Drawing a condensation: components at their predicted level, soft weights as wedges, priorities as arrows.
 
 All sizes are pixels around a data anchor, so circles stay round and names stay apart at every width of the page.
 """
@@ -6,14 +6,13 @@ All sizes are pixels around a data anchor, so circles stay round and names stay 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from math import cos, hypot, pi, sin, sqrt
+from math import cos, pi, sin, sqrt
 from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
+from widgets.layered import NOMINAL_WIDTH, Item, cramped, first_angle, panel_height, place, vertical, wedges
 from widgets.theme import (
-    PANEL_HEIGHT,
     SMALL_SIZE,
     TICK_SIZE,
     contrast,
@@ -27,43 +26,26 @@ from widgets.theme import (
 if TYPE_CHECKING:
     from xarray import Dataset
 
-NOMINAL_WIDTH = 300.0
-"""Pixels that the layout assumes for a panel: what a 360 px phone leaves."""
-ROW_GAP = 34.0
+NAMED = 18
+"""Up to so many components are named beside their discs; beyond, the ends of the curves and the hover name them."""
 CROWD = 4
 """More unchosen tokens than this on one level are drawn as one crowd."""
-
-
-@dataclass(frozen=True)
-class Item:
-    """One thing to place: a component (token positions ``tokens``), or a crowd of single tokens on one level."""
-
-    components: tuple[int, ...]
-    tokens: tuple[int, ...]
-    level: float
-    radius: float
-    left: float
-    right: float
-    crowd: bool
-
-    @property
-    def half_height(self) -> float:
-        return self.radius + (16 if len(self.tokens) > 1 and not self.crowd else 3)
 
 
 def draw_condensation(fig: go.Figure, anatomy: Dataset, dark: bool, axis: str = "", compact: bool = False) -> None:
     """Draw ``anatomy`` (see :func:`theory.next_token.views.anatomy`) on the axes ``x<axis>``/``y<axis>`` of ``fig``."""
     xref, yref = f"x{axis}", f"y{axis}"
-    items = _items(anatomy, compact)
-    height = PANEL_HEIGHT if not compact else 120.0
-    levels = [item.level for item in items]
-    high, low = max(levels), min(levels)
-    above = max(item.half_height for item in items if item.level == high) + 6
-    below = max(item.half_height for item in items if item.level == low) + 6
-    scale = max(high - low, 1e-9) / max(height - above - below, 40.0) if high > low else 2.0 / height
-    span = (low - below * scale, high + above * scale) if high > low else (low - 1.0, high + 1.0)
-    heights = [(span[1] - item.level) / scale for item in items]
     edges = list(zip(anatomy.upper.values.tolist(), anatomy.lower.values.tolist(), strict=True))
+    count = anatomy.sizes["component"]
+    unit = 8.0 if compact else 19.0 if count <= 7 else 14.0 if count <= 12 else 11.0 if count <= NAMED else 7.0
+    items = _items(anatomy, unit, compact)
+    span, heights = vertical(items, compact)
+    while unit > 5 and cramped(items, heights, edges, 8.0 if compact else 14.0):
+        unit *= 0.9
+        items = _items(anatomy, unit, compact)
+        span, heights = vertical(items, compact)
+    levels = [item.level for item in items]
+    scale = (span[1] - span[0]) / panel_height(compact)
     places = place(items, heights, edges)
     owner = {component: at for at, item in enumerate(items) for component in item.components}
     colours = palette(dark)
@@ -77,7 +59,7 @@ def draw_condensation(fig: go.Figure, anatomy: Dataset, dark: bool, axis: str = 
     fig.update_layout(
         {
             f"xaxis{axis}": {
-                "range": [-NOMINAL_WIDTH / 2 - 8, NOMINAL_WIDTH / 2 + 8],
+                "range": [-NOMINAL_WIDTH / 2 - 16, NOMINAL_WIDTH / 2 + 16],
                 "visible": False,
                 "fixedrange": True,
             },
@@ -98,56 +80,15 @@ def signed(value: float) -> str:
     return "0" if text in ("-0", "0", "") else text.replace("-", "−")
 
 
-def place(items: Sequence[Item], heights: Sequence[float], edges: Sequence[tuple[int, int]]) -> list[float]:
-    """Horizontal positions (pixels from the centre): below the parents, off other items and off their arrows."""
-    owner = {component: at for at, item in enumerate(items) for component in item.components}
-    parents: dict[int, set[int]] = {at: set() for at in range(len(items))}
-    for upper, lower in edges:
-        parents[owner[lower]].add(owner[upper])
-    rows: dict[int, list[int]] = {}
-    for at, height in enumerate(heights):
-        rows.setdefault(round(height), []).append(at)
-    placed: dict[int, float] = {}
-    for _, row in sorted(rows.items()):
-        wishes = {at: _mean([placed[parent] for parent in parents[at] if parent in placed]) for at in row}
-        row.sort(key=lambda at: (wishes[at], at))
-        width = sum(items[at].left + items[at].right for at in row)
-        gap = min(ROW_GAP, max(4.0, (NOMINAL_WIDTH - width) / max(len(row) - 1, 1)))
-        offsets: list[float] = []
-        cursor = -(width + gap * (len(row) - 1)) / 2
-        for at in row:
-            offsets.append(cursor + items[at].left)
-            cursor += items[at].left + items[at].right + gap
-        middle = (offsets[0] + offsets[-1]) / 2
-        offsets = [offset - middle for offset in offsets]
-        wish = _mean(list(wishes.values()))
-
-        def cost(shift: float, row: list[int] = row, offsets: list[float] = offsets, wish: float = wish) -> float:
-            total = abs(shift - wish) + 0.01 * abs(shift)
-            for at, offset in zip(row, offsets, strict=True):
-                x, item = shift + offset, items[at]
-                total += 30 * max(0.0, x + item.right - NOMINAL_WIDTH / 2, item.left - x - NOMINAL_WIDTH / 2)
-                for other, where in placed.items():
-                    total += 400 * _overlap(item, x, heights[at], items[other], where, heights[other])
-                    for parent in parents[at] & placed.keys() - {other}:
-                        line = (placed[parent], heights[parent], x, heights[at])
-                        total += 90 * (_distance(line, where, heights[other]) < items[other].radius + 5)
-            return total
-
-        shift = min((6.0 * step for step in range(-20, 21)), key=cost)
-        placed.update({at: shift + offset for at, offset in zip(row, offsets, strict=True)})
-    return [placed[at] for at in range(len(items))]
-
-
-def _items(anatomy: Dataset, compact: bool) -> list[Item]:
+def _items(anatomy: Dataset, unit: float, compact: bool) -> list[Item]:
     member = anatomy.member.values.tolist()
     tokens: dict[int, list[int]] = {}
     for position, component in enumerate(member):
         tokens.setdefault(component, []).append(position)
     level = anatomy.level.values.tolist()
-    names = [escape(str(name)) for name in anatomy.name.values]
+    names = [str(name) for name in anatomy.name.values]
+    silent = compact or anatomy.sizes["component"] > NAMED
     is_upper = set(anatomy.upper.values.tolist())
-    unit = (19.0 if len(tokens) <= 7 else 14.0 if len(tokens) <= 12 else 11.0) * (0.42 if compact else 1.0)
     sinks: dict[float, list[int]] = {}
     for component, inside in tokens.items():
         if len(inside) == 1 and component not in is_upper:
@@ -159,7 +100,7 @@ def _items(anatomy: Dataset, compact: bool) -> list[Item]:
         if component in crowded:
             continue
         radius = min(unit * (1.2 * sqrt(len(inside)) if len(inside) > 1 else 1.0), 70.0)
-        label = max(text_width(names[token]) for token in inside) + 8 if not compact else 0.0
+        label = max(text_width(names[token]) for token in inside) + 8 if not silent else 0.0
         left = radius + (label * 0.8 if len(inside) > 1 else 3)
         right = radius + (label * 0.8 if len(inside) > 1 else label)
         items.append(Item((component,), tuple(inside), level[component], radius, left, right, crowd=False))
@@ -178,21 +119,6 @@ def crowd_text(names: Sequence[str]) -> str:
     return ", ".join(names[:2]) + (f" +{len(names) - 2}" if len(names) > 2 else "")
 
 
-def wedges(weights: Sequence[float], outer: float, inner: float) -> list[tuple[str, float]]:
-    """Pixel paths of the wedges of a ring, clockwise from the top, and the angle of each wedge's middle."""
-    paths: list[tuple[str, float]] = []
-    start = pi / 2 + (pi * weights[0] if len(weights) > 2 else 0.0)
-    for weight in weights:
-        end = start - 2 * pi * weight
-        count = max(2, int(32 * weight) + 2)
-        angles = [start + (end - start) * i / (count - 1) for i in range(count)]
-        rim = [f"{outer * cos(a):.2f},{outer * sin(a):.2f}" for a in angles]
-        rim += [f"{inner * cos(a):.2f},{inner * sin(a):.2f}" for a in reversed(angles)]
-        paths.append(("M" + "L".join(rim) + "Z", (start + end) / 2))
-        start = end
-    return paths
-
-
 def _draw_item(
     fig: go.Figure,
     anatomy: Dataset,
@@ -205,6 +131,7 @@ def _draw_item(
     compact: bool,
 ) -> None:
     colours = palette(dark)
+    silent = compact or anatomy.sizes["component"] > NAMED
     names = [escape(str(anatomy.name.values[token])) for token in item.tokens]
     fills = [hues[int(anatomy.token.values[token]) % len(hues)] for token in item.tokens]
     anchor = {
@@ -234,14 +161,16 @@ def _draw_item(
         r = item.radius
         box = {"x0": -r, "x1": r, "y0": -r, "y1": r}
         fig.add_shape(type="circle", **box, fillcolor=fills[0], line={"width": 0}, **anchor)
-        if not compact:
+        if not silent:
             font = {"color": readable(fills[0], colours.paper), "size": TICK_SIZE}
             fig.add_annotation(text=names[0], xanchor="left", xshift=r + 5, font=font, **words)
         return
     weights = [float(anatomy.weight.values[token]) for token in item.tokens]
+    component = item.components[0]
+    start = first_angle(weights, bool((anatomy.lower == component).any()), bool((anatomy.upper == component).any()))
     rim = {"color": colours.paper, "width": 1.5 if not compact else 0.8}
     for (path, angle), fill, name, weight in zip(
-        wedges(weights, item.radius, item.radius * 0.24), fills, names, weights, strict=True
+        wedges(weights, item.radius, item.radius * 0.24, start), fills, names, weights, strict=True
     ):
         fig.add_shape(type="path", path=path, fillcolor=fill, line=rim, **anchor)
         if compact:
@@ -249,10 +178,13 @@ def _draw_item(
         middle = 0.64 * item.radius
         if 2 * pi * weight * middle >= 27:
             dark_text = contrast("#14161b", fill) > contrast("#ffffff", fill)
-            font = {"size": SMALL_SIZE, "color": "#14161b" if dark_text else "#ffffff"}
+            font = {
+                "size": SMALL_SIZE if item.radius > 36 else SMALL_SIZE - 1,
+                "color": "#14161b" if dark_text else "#ffffff",
+            }
             spot = {"xshift": middle * cos(angle), "yshift": middle * sin(angle)}
             fig.add_annotation(text=f"{weight:.0%}", font=font, **spot, **words)
-        if weight >= 0.04 and len(names) <= 12:
+        if weight >= 0.04 and len(names) <= 12 and not silent:
             side = cos(angle)
             align = "left" if side > 0.25 else "right" if side < -0.25 else "center"
             reach = item.radius + (5 if align != "center" else 9)
@@ -311,26 +243,9 @@ def _hover_targets(fig: go.Figure, anatomy: Dataset, items: list[Item], places: 
     )
 
 
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else 0.0
-
-
 def _tick_levels(levels: Sequence[float], scale: float) -> list[float]:
     chosen: list[float] = []
     for level in sorted({round(level, 9) for level in levels}, reverse=True):
         if not chosen or (chosen[-1] - level) / scale >= 15:
             chosen.append(level)
     return chosen
-
-
-def _overlap(a: Item, ax: float, ay: float, b: Item, bx: float, by: float) -> bool:
-    apart_x = ax - a.left >= bx + b.right + 4 or bx - b.left >= ax + a.right + 4
-    apart_y = abs(ay - by) >= a.half_height + b.half_height + 2
-    return not (apart_x or apart_y)
-
-
-def _distance(line: tuple[float, float, float, float], x: float, y: float) -> float:
-    x0, y0, x1, y1 = line
-    length = hypot(x1 - x0, y1 - y0) or 1.0
-    along = min(max(((x - x0) * (x1 - x0) + (y - y0) * (y1 - y0)) / length**2, 0.0), 1.0)
-    return hypot(x - x0 - along * (x1 - x0), y - y0 - along * (y1 - y0))

@@ -18,22 +18,12 @@ import marimo as mo
 from theory.claim import Claim, Preset, Room
 from theory.parameters import Spec, canonical, clamp, parse, read_value, specs
 
-PAGE_KEYS = frozenset(
-    {
-        "claim",
-        "preset",
-        "theme",
-        "layout",
-        "last",
-        "file",
-        "access_token",
-        "refresh_token",
-        "session_id",
-        "kiosk",
-        "show-code",
-    }
+VISITOR_KEYS = frozenset(
+    {"theme", "layout", "token", "file", "access_token", "refresh_token", "session_id", "kiosk", "show-code"}
 )
-"""Keys of the address that are not parameters: the page's own and those of the server."""
+"""Keys of the address that say who looks and how, not at what."""
+PAGE_KEYS = VISITOR_KEYS | {"claim", "preset", "last"}
+"""Keys of the address that are not parameters."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +47,17 @@ def preset_of(room: Room, name: str) -> Preset | None:
     return next((preset for preset in room.presets if preset.name == name), None)
 
 
-def from_address(room: Room, query: Mapping[str, str | list[str]], claim_id: str) -> Point:
-    """The point that an address describes; ``claim_id`` is where a bare address leads.
+def from_address(
+    room: Room, query: Mapping[str, str | list[str]], claim_id: str, opening: Mapping[str, object]
+) -> Point:
+    """The point that an address describes; a bare address leads to ``claim_id`` with the values of ``opening``.
 
     Whatever cannot be used is left out and said in a sentence of ``notes``: an address never raises.
     """
     given = {key: value[-1] if isinstance(value, list) else value for key, value in query.items()}
     notes: list[str] = []
+    if not set(given) - VISITOR_KEYS:
+        return Point(claim_id, values=opening)
     wanted = given.get("claim", claim_id)
     if wanted not in (known := [claim.id for claim in room.claims]):
         notes.append(f"claim = {_short(wanted)} is not known: expected one of {', '.join(known)}.")
@@ -135,7 +129,7 @@ def address(room: Room, point: Point, params: Any, claim_id: str) -> dict[str, s
 def write_address(query: Any, wanted: Mapping[str, str]) -> None:
     """Make ``mo.query_params()`` say ``wanted``, leaving the keys of the page and the server alone."""
     for key in list(query.to_dict()):
-        if key not in wanted and (key not in PAGE_KEYS or key in ("claim", "preset", "last")):
+        if key not in wanted and key not in VISITOR_KEYS:
             query.remove(key)
     for key, value in wanted.items():
         if query.get(key) != value:

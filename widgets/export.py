@@ -18,7 +18,7 @@ from theory import catalog
 from theory.claim import Room
 from theory.report import claim_document, reproduce_command, to_json
 from widgets import embed, theme
-from widgets.render import RENDERER, Format, RenderError, Renderer
+from widgets.render import RENDERER, Format, Renderer, RenderError
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -155,7 +155,7 @@ def _table(path: str, dataset: Dataset, record: str, notes: list[str]) -> dict[s
 
 
 def tidy(dataset: Dataset) -> DataFrame:
-    """One row per value: ``variable``, one column per dimension (empty where it does not apply), ``value``, ``units``."""
+    """One row per value: ``variable``, a column per dimension (empty where it does not apply), ``value``, ``units``."""
     import pandas as pd
 
     dims = [str(dim) for dim in dataset.dims]

@@ -9,8 +9,9 @@ import plotly.graph_objects as go
 
 from widgets import theme
 from widgets.condensation import draw_condensation, signed
-from widgets.next_token_maps import condensation_explorer, extraction_heatmap, phase_map
-from widgets.next_token_tests import correlation, finite_part, loss_gap, playground_bars, text_windows
+from widgets.next_token_curves import correlation, finite_part, loss_gap
+from widgets.next_token_maps import extraction_heatmap, phase_map
+from widgets.next_token_text import condensation_explorer, playground_bars, text_windows
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -38,8 +39,8 @@ def talk_picture(anatomy: Dataset, curves: Dataset, dark: bool = False, narrow: 
     """
     fig = go.Figure()
     draw_condensation(fig, anatomy, dark)
-    _logits(fig, curves, dark, axis="2")
-    reach = max([*(theme.text_width(str(name)) for name in curves.name.values), 24.0])
+    labels = _logits(fig, curves, dark, axis="2")
+    reach = max([*(theme.text_width(label.text) for label in labels), 24.0])
     fig.update_layout(
         xaxis_domain=[0.0, 0.36],
         xaxis2={"domain": [0.45, 1.0], "anchor": "y2", "title": {"text": "log time log(ηt)"}},
@@ -67,7 +68,7 @@ def thumbnail(anatomy: Dataset, curves: Dataset, dark: bool = False) -> go.Figur
     return theme.finish(fig, _talk_alt(anatomy, curves), dark, "thumbnail")
 
 
-def _logits(fig: go.Figure, curves: Dataset, dark: bool, axis: str, compact: bool = False) -> None:
+def _logits(fig: go.Figure, curves: Dataset, dark: bool, axis: str, compact: bool = False) -> list[theme.EndLabel]:
     colours = theme.token_colours(int(curves.attrs["vocab_size"]), dark)
     names = [theme.escape(str(name)) for name in curves.name.values]
     hues = [colours[int(token) % len(colours)] for token in curves.token.values]
@@ -107,14 +108,14 @@ def _logits(fig: go.Figure, curves: Dataset, dark: bool, axis: str, compact: boo
             yref=f"y{axis} domain",
             xanchor="left",
             yanchor="bottom",
-            text="slopes are predicted; heights are not"
-            + (": lines pass through the last points" if "measured" in curves else ""),
+            text="here only slopes are predicted",
             showarrow=False,
             font={"size": theme.TICK_SIZE, "color": theme.palette(dark).muted},
         )
+    labels = theme.end_labels(_ends(curves), names, hues, span)
     if not compact:
-        labels = theme.end_labels(_ends(curves), names, hues, span)
         theme.add_end_labels(fig, labels, stop, dark, xref=f"x{axis}", yref=f"y{axis}")
+    return labels
 
 
 def _measured_logits(
@@ -173,6 +174,8 @@ def _talk_alt(anatomy: Dataset, curves: Dataset) -> str:
         parts.append(f"{shown} at level {signed(float(anatomy.level.values[component]))}")
     more = f", and {len(order) - 5} further components" if len(order) > 5 else ""
     text = f"Components for last token {anatomy.attrs['last_name']}, from the top: {'; '.join(parts)}{more}."
+    if curves.attrs["anchored"]:
+        text += " The theory predicts slopes here, not heights: lines pass through the last measured points."
     if "measured" not in curves:
         return f"{text} Predicted logits grow with these slopes in log time."
     error = np.abs(curves.measured.values[:, -1] - curves.predicted_at_step.values[:, -1])

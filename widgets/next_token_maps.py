@@ -1,11 +1,10 @@
-"""Maps of the room ``next_token``: extraction, the phase of random data, and the condensation of a large text."""
+"""Heat maps of the room ``next_token``: the automaton read from trained weights, and the phase of random data."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import plotly.graph_objects as go
 
 from widgets import theme
@@ -13,9 +12,6 @@ from widgets.condensation import signed
 
 if TYPE_CHECKING:
     from xarray import Dataset
-
-ROW = 30
-"""Pixels per component in the explorer."""
 
 
 def extraction_heatmap(data: Dataset, dark: bool = False, narrow: bool = False) -> go.Figure:
@@ -138,107 +134,10 @@ def phase_map(data: Dataset, dark: bool = False, narrow: bool = False) -> go.Fig
     )
     alt = (
         f"Share of acyclic graphs over label flips and prompts, {data.attrs['seeds']} data sets per cell: "
-        f"{corner[0]:.0%} with few prompts and few flips; with many of both the largest component holds {corner[1]:.0%}."
+        f"{corner[0]:.0%} with few prompts and few flips; with many of both the largest component holds "
+        f"{corner[1]:.0%} of the tokens."
     )
     return theme.finish(fig, alt, dark, "phase_map", stacked=narrow)
-
-
-def condensation_explorer(data: Dataset, dark: bool = False) -> go.Figure:
-    """The top of a large condensation as a list: one row per component, arcs for priorities, words with soft weights.
-
-    Takes the same Dataset as the talk picture's left panel, components sorted from the top; attrs ``hidden`` counts the
-    components that were left out.
-    """
-    colours = theme.palette(dark)
-    count = data.sizes["component"]
-    sizes = data["size"].values
-    hue = theme.token_colours(1, dark)[0]
-    labels = [_component_label(data, component) for component in range(count)]
-    radii = np.clip(5.0 * np.sqrt(sizes), 5.0, 13.0)
-    fig = go.Figure()
-    for upper, lower in zip(data.upper.values.tolist(), data.lower.values.tolist(), strict=True):
-        _arc(fig, int(upper), int(lower), radii, colours.muted)
-    fig.add_trace(
-        go.Scatter(
-            x=[0.0] * count,
-            y=list(range(count)),
-            mode="markers",
-            marker={
-                "size": 2 * radii,
-                "color": [
-                    theme.readable(theme.mix(hue, colours.paper, 0.0 if s > 1 else 0.55), colours.paper, 1.5)
-                    for s in sizes
-                ],
-                "line": {"color": hue, "width": 1.4},
-            },
-            text=[full for _, full in labels],
-            hovertemplate="%{text}<extra></extra>",
-            cliponaxis=False,
-            name="components",
-        )
-    )
-    for row, (short, _) in enumerate(labels):
-        font = {"size": theme.TICK_SIZE, "color": colours.ink if sizes[row] > 1 else colours.muted}
-        fig.add_annotation(x=0, y=row, text=short, xanchor="left", xshift=20, showarrow=False, font=font)
-    fig.update_layout(
-        xaxis={"visible": False, "range": [-0.34, 1.0], "fixedrange": True},
-        yaxis={
-            "range": [count - 0.4, -0.6],
-            "tickvals": list(range(count)),
-            "ticktext": [signed(float(level)) for level in data.level.values],
-            "showgrid": False,
-            "title": {"text": "predicted level z"},
-        },
-        height=count * ROW + 40,
-        margin={"t": 12, "b": 28, "l": 12, "r": 8},
-    )
-    hidden = int(data.attrs["hidden"])
-    if hidden:
-        fig.add_annotation(
-            x=0,
-            y=0,
-            yref="paper",
-            yanchor="top",
-            yshift=-4,
-            xanchor="left",
-            xshift=20,
-            showarrow=False,
-            text=f"and {hidden:,} lower components",
-            font={"size": theme.TICK_SIZE, "color": colours.muted},
-        )
-    alt = (
-        f"The top {count} of {count + hidden} components for last token {data.attrs['last_name']}; the highest is "
-        f"{', '.join(str(name) for name in data.name.values[data.member.values == 0][:4])}."
-    )
-    return theme.finish(fig, alt, dark, "condensation_explorer")
-
-
-def _component_label(data: Dataset, component: int) -> tuple[str, str]:
-    inside = np.flatnonzero(data.member.values == component)
-    inside = inside[np.argsort(-data.weight.values[inside], kind="stable")]
-    names = [theme.escape(str(data.name.values[token])) for token in inside]
-    total = int(data["size"].values[component])
-    head = f"<b>level {signed(float(data.level.values[component]))}</b>, {total} token{'s' * (total > 1)}<br>"
-    if total == 1:
-        return names[0], head + names[0]
-    weights = [f"{float(data.weight.values[token]):.0%}" for token in inside]
-    pairs = [f"{name} {weight}" for name, weight in zip(names, weights, strict=True)]
-    shown: list[str] = []
-    for pair in pairs:
-        if sum(len(p) + 3 for p in [*shown, pair]) > 34 and shown:
-            break
-        shown.append(pair)
-    more = f" +{total - len(shown)}" if total > len(shown) else ""
-    rest = f"<br>and {total - 20} more" if total > 20 else ""
-    return " · ".join(shown) + more, head + "<br>".join(pairs[:20]) + rest
-
-
-def _arc(fig: go.Figure, upper: int, lower: int, radii: npt.NDArray[np.float64], colour: str) -> None:
-    depth = 0.3 * min(1.0, (abs(lower - upper) / 12) ** 0.6 + 0.12)
-    third = (lower - upper) * 0.3
-    path = f"M 0,{upper} C {-depth},{upper + third} {-depth},{lower - third} 0,{lower}"
-    line = {"width": 1.1, "color": theme.translucent(colour, 0.6)}
-    fig.add_shape(type="path", path=path, line=line, layer="below")
 
 
 def _relation_scale(dark: bool) -> list[list[float | str]]:

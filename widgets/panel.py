@@ -132,7 +132,7 @@ def section(title: str, sentence: str) -> Any:
 
 def statement(claim: Claim, assumptions: Sequence[Assumption], picker: Any) -> Any:
     """The claim's formula beside its assumptions, each a chip that says whether it holds here and why."""
-    formula = mo.md(f"$${claim.latex}$$")
+    formula = mo.md(f"$${claim.latex}$$").text
     kind = {"theorem": "Theorem of the paper", "extension": "Extension, derived here", "observation": "Observation"}
     return mo.Html(
         '<div class="bench"><div class="bench-card">'

@@ -1,9 +1,10 @@
-"""Figures as SVG, PDF and PNG through one browser that is kept running: the first picture takes seconds, others tenths."""
+"""Figures as SVG, PDF and PNG through one browser that keeps running: the first takes seconds, others tenths."""
 
 from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import threading
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, Literal
@@ -27,6 +28,7 @@ class Renderer:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
         self._browser: Any = None
 
     def render(self, figure: dict[str, Any], kind: Format, width: int, height: int, scale: float = 1.0) -> bytes:
@@ -60,6 +62,9 @@ class Renderer:
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._loop.stop)
                 self._loop = None
+            if self._thread is not None:
+                self._thread.join(CLOSE_SECONDS)
+                self._thread = None
 
     async def _draw(self, figure: dict[str, Any], options: dict[str, Any]) -> bytes:
         if self._browser is None:
@@ -75,7 +80,8 @@ class Renderer:
     def _submit(self, coroutine: Any, seconds: float) -> Any:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
-            threading.Thread(target=self._loop.run_forever, name="render", daemon=True).start()
+            self._thread = threading.Thread(target=_serve, args=(self._loop,), name="render", daemon=True)
+            self._thread.start()
             atexit.register(self.close)
         future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
@@ -87,10 +93,22 @@ class Renderer:
     def _forget(self) -> None:
         browser, self._browser = self._browser, None
         if browser is not None:
-            try:
+            # A browser that is already gone cannot be closed, and need not be.
+            with contextlib.suppress(Exception):
                 self._submit(browser.close(), CLOSE_SECONDS)
-            except Exception:  # noqa: S110 - a browser that is already gone cannot be closed, and need not be
-                pass
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    """Run the loop until it is stopped, then end what it still holds."""
+    try:
+        loop.run_forever()
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        if left:
+            loop.run_until_complete(asyncio.wait(left, timeout=CLOSE_SECONDS))
+    finally:
+        loop.close()
 
 
 RENDERER = Renderer()

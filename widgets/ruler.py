@@ -214,7 +214,8 @@ def _chip(name: str, holds: bool, detail: str) -> str:
     hidden = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)"
     return (
         f'<span class="bench-chip" data-holds="{str(holds).lower()}" title="{html.escape(detail)}" style="{style}">'
-        f'<span aria-hidden="true">{sign}</span>{shown}<span style="{hidden}"> {word}: {html.escape(detail)}</span></span>'
+        f'<span aria-hidden="true">{sign}</span>{shown}'
+        f'<span style="{hidden}"> {word}: {html.escape(detail)}</span></span>'
     )
 
 

@@ -9,20 +9,24 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import plotly.graph_objects as go
 import plotly.io as pio
 
-BLUE, SKY, GREEN, ORANGE, PURPLE, VERMILION, GREY = (
-    "#0072B2",
-    "#56B4E9",
-    "#009E73",
-    "#E69F00",
-    "#CC79A7",
-    "#D55E00",
-    "#6b7280",
-)
-"""Okabe-Ito. Vermilion is kept for what is wrong (rivals, failures), so no token wears it."""
+from widgets.colour import BLUE as BLUE
+from widgets.colour import GREEN as GREEN
+from widgets.colour import GREY as GREY
+from widgets.colour import ORANGE as ORANGE
+from widgets.colour import PURPLE as PURPLE
+from widgets.colour import SKY as SKY
+from widgets.colour import VERMILION as VERMILION
+from widgets.colour import contrast as contrast
+from widgets.colour import mix as mix
+from widgets.colour import palette as palette
+from widgets.colour import readable as readable
+from widgets.colour import token_colours as token_colours
+from widgets.colour import translucent as translucent
 
 FONT = "Inter, system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif"
 TEXT_SIZE, TICK_SIZE, SMALL_SIZE = 13, 12, 11
@@ -33,83 +37,15 @@ POINTS = 18
 """Measured points per curve: enough to see agreement, few enough to see the dashes between them."""
 MAX_MARKERS = 500
 """More SVG markers than this make a live slider slow (5 ms per hundred)."""
-PANEL_HEIGHT = 330
+PANEL_HEIGHT = 350
 """Pixels of one panel's plotting area; widths are fluid, heights are not, so label spacing can be computed."""
 TOP, BOTTOM = 28, 56
 MARGIN = {"l": 12, "r": 16, "t": TOP, "b": BOTTOM}
 
 
-@dataclass(frozen=True)
-class Palette:
-    """The page's colours in one mode."""
-
-    paper: str
-    ink: str
-    muted: str
-    line: str
-
-
-LIGHT = Palette(paper="#ffffff", ink="#1f2430", muted="#5d6470", line="#e7e3da")
-DARK = Palette(paper="#1d2027", ink="#e9e7e2", muted="#a3a9b4", line="#343a45")
-
-
-def palette(dark: bool) -> Palette:
-    """The colours of the light or the dark page."""
-    return DARK if dark else LIGHT
-
-
 def template(dark: bool) -> str:
     """Name of the registered Plotly template of the light or the dark page."""
     return "bench_dark" if dark else "bench_light"
-
-
-def token_colours(n: int, dark: bool = False) -> list[str]:
-    """``n`` colours for tokens 0..n-1; token i has the same hue for every ``n`` and in both modes.
-
-    After seven hues the series repeats, mixed towards the ink, then towards the paper.
-
-    >>> token_colours(3)
-    ['#0072b2', '#56b4e9', '#009e73']
-    """
-    colours = palette(dark)
-    hues = [BLUE, SKY, GREEN, ORANGE, PURPLE, GREY, colours.ink]
-    shades = ((colours.ink, 0.0), (colours.ink, 0.4), (colours.paper, 0.4), (colours.ink, 0.65), (colours.paper, 0.6))
-    return [
-        readable(mix(hues[i % 7], *shades[i // 7 % len(shades)]), colours.paper, 4.0 if dark else 1.5) for i in range(n)
-    ]
-
-
-def mix(colour: str, other: str, share: float) -> str:
-    """``colour`` with ``share`` of ``other`` mixed in (sRGB).
-
-    >>> mix("#000000", "#ffffff", 0.5)
-    '#808080'
-    """
-    mixed = (round(a + (b - a) * share) for a, b in zip(_rgb(colour), _rgb(other), strict=True))
-    return "#" + "".join(f"{channel:02x}" for channel in mixed)
-
-
-def contrast(first: str, second: str) -> float:
-    """WCAG 2 contrast ratio of two colours, from 1 to 21.
-
-    >>> round(contrast("#000000", "#ffffff"))
-    21
-    """
-    bright, dim = sorted((_luminance(first), _luminance(second)), reverse=True)
-    return (bright + 0.05) / (dim + 0.05)
-
-
-def readable(colour: str, paper: str, ratio: float = 4.5) -> str:
-    """The nearest shade of ``colour`` whose contrast with ``paper`` is at least ``ratio`` (4.5: text, 3: marks)."""
-    pole = "#000000" if _luminance(paper) > 0.18 else "#ffffff"
-    shades = (mix(colour, pole, step / 20) for step in range(21))
-    return next((shade for shade in shades if contrast(shade, paper) >= ratio), pole)
-
-
-def translucent(colour: str, alpha: float) -> str:
-    """``colour`` as an rgba() string."""
-    red, green, blue = _rgb(colour)
-    return f"rgba({red},{green},{blue},{alpha:g})"
 
 
 @dataclass(frozen=True)
@@ -142,7 +78,7 @@ def end_labels(
     order = sorted(range(len(values)), key=lambda i: values[i], reverse=True)
     groups = [[i] for i in order]
     while len(groups) > max(1, int(height // gap)):
-        ends = [(values[a[-1]] - values[b[0]], at) for at, (a, b) in enumerate(zip(groups, groups[1:], strict=False))]
+        ends = [(values[a[-1]] - values[b[0]], at) for at, (a, b) in enumerate(pairwise(groups))]
         at = min(ends)[1]
         groups[at : at + 2] = [groups[at] + groups[at + 1]]
     wanted = [(high - sum(values[i] for i in group) / len(group)) / per_pixel for group in groups]
@@ -288,15 +224,6 @@ def _spread(wanted: Sequence[float], gap: float, height: float) -> list[float]:
         ceiling = height if i == len(placed) - 1 else placed[i + 1] - gap
         placed[i] = min(placed[i], ceiling) if overflow else placed[i]
     return placed
-
-
-def _rgb(colour: str) -> tuple[int, int, int]:
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
-
-
-def _luminance(colour: str) -> float:
-    channels = ((c / 255 / 12.92) if c / 255 <= 0.04045 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in _rgb(colour))
-    return sum(weight * channel for weight, channel in zip((0.2126, 0.7152, 0.0722), channels, strict=True))
 
 
 def _make_template(dark: bool) -> go.layout.Template:

@@ -145,7 +145,8 @@ def _markers(trace: Any, x: Axis, y: Axis) -> Iterable[str]:
     edge = f' stroke="{escape(str(rim))}" stroke-width="{rim_width:g}"' if rim and rim_width else ""
     for a, b, colour, size in zip(xs, ys, colours, sizes, strict=True):
         if np.isfinite(a) and np.isfinite(b):
-            yield f'<circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="{WEIGHT * size / 2:g}" fill="{escape(str(colour))}"{edge}/>'
+            place = f'cx="{x(a):.1f}" cy="{y(b):.1f}" r="{WEIGHT * size / 2:g}"'
+            yield f'<circle {place} fill="{escape(str(colour))}"{edge}/>'
 
 
 def _shape(shape: Any, axes: dict[str, Axis]) -> str:
@@ -207,4 +208,5 @@ def _text(note: Any, axes: dict[str, Axis]) -> str:
     drop = {"top": 0.8, "bottom": -0.2}.get(note.yanchor or "", 0.35) * size
     across, down = x(note.x) + float(note.xshift or 0), y(note.y) - float(note.yshift or 0) + drop
     fill = escape(str(note.font.color or "currentColor"))
-    return f'<text x="{across:.1f}" y="{down:.1f}" font-size="{size:g}" text-anchor="{anchor}" fill="{fill}">{words}</text>'
+    place = f'x="{across:.1f}" y="{down:.1f}" text-anchor="{anchor}"'
+    return f'<text {place} font-size="{size:g}" fill="{fill}">{words}</text>'

@@ -63,7 +63,8 @@ class Access:
     @property
     def url(self) -> str:
         """The address to open first."""
-        host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "localhost") else self.host
+        everywhere = ("0.0.0.0", "::")  # noqa: S104 - the person asked to listen on every address
+        host = "127.0.0.1" if self.host in (*everywhere, "localhost") else self.host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/?token={self.token}"
 
     def known_host(self, header: str) -> bool:

@@ -63,8 +63,8 @@ _CARD = """
 <img class="on-dark" src="/thumbnail/{id}.svg?theme=dark" alt="" width="720" height="330">
 </a>
 <div class="words">
-<h2><a href="/{id}/">{title}</a></h2>
-<p class="finding">{finding}</p>
+<p class="room">{title}</p>
+<h2><a href="/{id}/">{finding}</a></h2>
 <p class="paper">{authors}: <cite>{paper}</cite>, {venue} {year}. {arxiv}</p>
 <div class="claims">
 <ul class="dots">{dots}</ul>

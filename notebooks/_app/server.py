@@ -25,7 +25,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp
 
 from notebooks._app.access import Access, Guard
 from notebooks._app.board import Board
@@ -82,6 +81,7 @@ def bind(host: str, port: int | None) -> socket.socket:
 
     Raises:
         OSError: the host is not an address of this machine, or the port asked for is taken.
+        OverflowError: there is no such port.
     """
     wishes = (FRIENDLY_PORT, 0) if port is None else (port,)
     family, *_ = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0]
@@ -93,7 +93,7 @@ def bind(host: str, port: int | None) -> socket.socket:
         try:
             listener.bind((host, wish))
             listener.listen(128)
-        except OSError:
+        except (OSError, OverflowError):
             listener.close()
             if wish == wishes[-1]:
                 raise
@@ -104,20 +104,15 @@ def bind(host: str, port: int | None) -> socket.socket:
 
 def rooms() -> tuple[Room, ...]:
     """The rooms whose notebook is there, in the order of the catalog."""
-    return tuple(catalog.room(name) for name in catalog.ROOMS if notebook(name).is_file())
+    return tuple(catalog.room(name) for name in catalog.ROOMS if (NOTEBOOKS / f"{name}.py").is_file())
 
 
-def notebook(room_id: str) -> Path:
-    """Where a room's notebook lies."""
-    return NOTEBOOKS / f"{room_id}.py"
-
-
-def create_app(access: Access, board: Board, built: Sequence[Room]) -> Starlette:
-    """Gallery, thumbnails, static files and one marimo app per room, all behind the guard."""
+def create_app(access: Access, board: Board, built: Sequence[Room], folder: Path = NOTEBOOKS) -> Starlette:
+    """Gallery, thumbnails, static files and one marimo app per room (``folder/<room>.py``), all behind the guard."""
     names = tuple(room.id for room in built)
     builder = marimo.create_asgi_app(quiet=True, html_head=ROOM_HEAD)
     for name in names:
-        builder = builder.with_app(path=f"/{name}", root=str(notebook(name)))
+        builder = builder.with_app(path=f"/{name}", root=str(folder / f"{name}.py"))
     notebooks = builder.build()
 
     async def index(request: Request) -> Response:

@@ -133,13 +133,13 @@ def test_unseen_tokens_beat_negative_levels() -> None:
 def test_general_embeddings() -> None:
     prompts = ranked(5, embed=unit_rows(5, 6, 8))
     solution = compose(prompts)
-    logits = log_time_flow(prompts, np.array([22.0]))[0]
+    logits = log_time_flow(prompts, np.array([19.0]))[0]
     for last in (0, 1):
         for prompt in all_test_prompts(solution, last):
             found = automaton_next(solution, prompt)
             if found.certificate == "comparable":
                 assert total_variation(prompt, logits, found.distribution) < 1e-3
-            elif found.detail.tie == "none" and found.detail.rate > 0.3:
+            elif found.detail.tie == "none" and found.detail.rate > 0.4:
                 assert total_variation(prompt, logits, found.distribution) < 0.1
     assert automaton_next(solution, [1, 2, 5]).certificate == "no_data"
 

@@ -80,11 +80,11 @@ def test_general_embeddings_finite_time() -> None:
     assert abs(gap / solution.svm.norm_squared - 1) < sharp.loss_gap_tolerance(solution, times[-1])
     inside = sharp.finite_projection(solution, logits[-1])
     assert sharp.weight_norm(solution, inside - solution.fin_scores) < sharp.finite_part_tolerance(solution, times[-1])
-    times = np.array([20.0, 24.0])
+    times = np.array([15.0, 19.0])
     flow = log_time_flow(solution.prompts, times)
     errors = np.abs(sharp.predicted_gaps(solution, times) - sharp.measured_gaps(solution, flow)).max(axis=1)
-    assert errors[1] < 0.01
-    assert np.log(errors[0] / errors[1]) / 4 == pytest.approx(solution.exponent[0], abs=0.01)
+    assert errors[1] < 0.03
+    assert np.log(errors[0] / errors[1]) / 4 == pytest.approx(solution.exponent[0], abs=0.03)
 
 
 def test_general_initial_weights_keep_what_no_gradient_moves() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from theory.errors import DataError, ParameterError
-from theory.next_token.sharp import amplitude, finite_part_tolerance, predicted_logits
+from theory.next_token.sharp import amplitude, finite_part_tolerance, predicted_logits, relaxation
 from theory.next_token.structure import Solution
 from theory.next_token.svm import TIGHT
 
@@ -103,33 +103,41 @@ def _without_data(part: Solution, last: int, tokens: Ints, counts: Floats) -> Pr
 
 def _share(part: Solution, last: int, tokens: Ints, counts: Floats, winners: Ints) -> Floats:
     """Count times exponential score among the winners, normalised."""
-    wins = np.isin(tokens, winners)
-    known = part.condensation.scc_of(last, winners)
-    if (known == known[0]).all() and known[0] >= 0:
-        graph = part.condensation
+    wins, graph = np.isin(tokens, winners), part.condensation
+    known = graph.scc_of(last, winners)
+    if len(winners) == 1:
+        score = np.zeros(1)
+    elif (known == known[0]).all() and known[0] >= 0:
         score = graph.scores[np.searchsorted(graph.pairs, last * graph.vocab_size + tokens[wins])]
     else:
-        score = _values(part, last, tokens[wins])[1]
+        score = _limit_scores(part, last, tokens[wins])
     mass = counts[wins] * np.exp(score - score.max())
     distribution = np.zeros(part.prompts.vocab_size)
     distribution[tokens[wins]] = mass / mass.sum()
     return distribution
 
 
-def _values(part: Solution, last: int, tokens: Ints) -> tuple[Floats, Floats]:
-    """Level and limit score f + z-tilde of each token; zero for unseen tokens of orthonormal embeddings."""
+def _levels(part: Solution, last: int, tokens: Ints, scc: Ints) -> Floats:
+    """Level of each token; zero for unseen tokens of orthonormal embeddings."""
     if part.geometry is not None:
-        return part.levels[tokens, last], (part.fin_scores + part.offsets)[tokens, last]
+        return part.levels[tokens, last]
+    return np.where(scc >= 0, part.svm.levels[scc], 0.0)
+
+
+def _limit_scores(part: Solution, last: int, tokens: Ints) -> Floats:
+    """Limit score f + z-tilde of each token; zero for unseen tokens of orthonormal embeddings."""
+    if part.geometry is not None:
+        return (part.fin_scores + part.offsets)[tokens, last]
     graph = part.condensation
     scc = graph.scc_of(last, tokens)
     at = np.minimum(np.searchsorted(graph.pairs, last * graph.vocab_size + tokens), len(graph.pairs) - 1)
     score = graph.scores[at] + part.offset_solution.offsets[scc]
-    return np.where(scc >= 0, part.svm.levels[scc], 0.0), np.where(scc >= 0, score, 0.0)
+    return np.where(scc >= 0, score, 0.0)
 
 
 def _by_level(part: Solution, last: int, tokens: Ints, maximal: npt.NDArray[np.bool_], scc: Ints) -> Detail:
     """The highest level wins; equal levels are a tie, decided by offsets, by a slower drift, or by history."""
-    levels = _values(part, last, tokens)[0]
+    levels = _levels(part, last, tokens, scc)
     best = levels[maximal].max()
     level_ties = maximal & (levels > best - TIGHT)
     losing = maximal & ~level_ties
@@ -190,10 +198,13 @@ def automaton_tolerance(solution: Solution, prompt: Sequence[int] | Ints, found:
     bound = 3.0 * length * amplitude(solution) * elapsed + finite
     if found.certificate == "comparable":
         return bound
+    if not solution.connected[last]:
+        return np.inf  # the constants between unconnected support blocks are a matter of history
     if np.isfinite(found.detail.rate):
         # The bare power ignores that offsets can favour the losers; the predicted odds know them.
         bound += 3.0 * length * max(elapsed**found.detail.rate, losing_odds(solution, prompt, found, log_time))
-    return bound + (elapsed ** float(solution.exponent[last]) if found.detail.tie == "finite_odds" else 0.0)
+    # Odds of two tied tokens err by the gaps on the path between them: twice 1.7 relaxations, a quarter of it in TV.
+    return bound + (relaxation(solution, log_time) if found.detail.tie == "finite_odds" else 0.0)
 
 
 def losing_odds(solution: Solution, prompt: Sequence[int] | Ints, found: Prediction, log_time: float) -> float:

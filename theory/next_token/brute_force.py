@@ -15,13 +15,13 @@ from xarray import Dataset
 
 from theory.choice import fit_choice
 from theory.claim import Emit, Experiment, Plan, Replicate, Stop
-from theory.errors import Cancelled, DataError
+from theory.errors import Cancelled
 from theory.next_token.prompts import Prompts
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-TRIALS = 128
+TRIALS = 192
 """Label redraws in each replicate of ``luce_replicates``."""
 
 
@@ -97,11 +97,9 @@ def _luce_replicates(params: Any, replicates: Sequence[Replicate], device: str, 
         for trial in range(TRIALS):
             draws = generator.random((prompts.n, 1))
             chosen = (draws < np.cumsum(chance, axis=1)).argmax(axis=1)
-            try:
-                scores = fit_choice(counts, chosen).scores
-            except DataError:  # these labels do not determine all scores: the estimate is infinite
-                scores = np.full(len(true), np.inf)
-            errors[trial] = np.sum((scores - (true - true.mean())) ** 2)
+            fit = fit_choice(counts, chosen)
+            # Labels that do not determine all scores make the estimate infinite.
+            errors[trial] = np.sum((fit.scores - (true - true.mean())) ** 2) if fit.exists else np.inf
         return Dataset({"squared_error": (("trial",), errors)})
 
     return _each(replicates, one, emit, stop)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from theory.compiled import compiled
 from theory.next_token.prompts import Integers, Prompts, refuse_dense
 
 _CHUNK_TOKENS = 1 << 21
@@ -43,31 +44,73 @@ def connected_pairs(prompts: Prompts) -> SparseComponents:
     Raises:
         DataError: ``too_large``, more than 2e8 pairs (last token in the data, token).
     """
-    lasts, rank = np.unique(prompts.last, return_inverse=True)
+    lasts, rank = rank_lasts(prompts)
     size = prompts.vocab_size
     refuse_dense(len(lasts) * size, "the table of pairs of tokens", "limit the vocabulary")
+    base = rank * size
     seen = np.zeros(len(lasts) * size, dtype=np.bool_)
     is_label = np.zeros_like(seen)
-    is_label[rank * size + prompts.labels] = True
-    sources: list[npt.NDArray[np.int32]] = []
-    targets: list[npt.NDArray[np.int32]] = []
+    is_label[base + prompts.labels] = True
     number = np.cumsum(is_label, dtype=np.int32) - 1
-    for source, target in label_edges(prompts, rank * size):
-        seen[target] = True
-        kept = np.flatnonzero(is_label[target] & (source != target))
-        sources.append(number[source[kept]])
-        targets.append(number[target[kept]])
     count = int(number[-1]) + 1
-    source, target = np.concatenate(sources), np.concatenate(targets)
-    graph = csr_array((np.ones(len(source), dtype=np.int8), (source, target)), shape=(count, count))
-    _, found = connected_components(graph, directed=True, connection="strong")
+    starts, targets = _pruned(prompts.tokens, prompts.offsets, prompts.labels, base, is_label, seen, number, count)
+    graph = csr_array((np.ones(len(targets), dtype=np.int8), targets, starts), shape=(count, count))
+    n_found, found = connected_components(graph, directed=True, connection="strong")
     local = np.flatnonzero(seen)
     label = np.full(len(local), -1, dtype=np.int64)
     inner = is_label[local]
     label[inner] = found[number[local[inner]]]
-    label[~inner] = count + np.arange(np.sum(~inner))
-    _, label = np.unique(label, return_inverse=True)
-    return SparseComponents(lasts[local // size] * size + local % size, label.astype(np.int64), size)
+    label[~inner] = n_found + np.arange(np.sum(~inner))
+    return SparseComponents(lasts[local // size] * size + local % size, label, size)
+
+
+@compiled
+def _pruned(
+    tokens: Integers,
+    offsets: Integers,
+    labels: Integers,
+    base: Integers,
+    is_label: npt.NDArray[np.bool_],
+    seen: npt.NDArray[np.bool_],
+    number: npt.NDArray[np.int32],
+    count: int,
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Edges between label nodes in compressed rows (starts, targets); marks every pair that occurs in ``seen``.
+
+    Rows are visited label node by label node, so that each edge is written once however often it occurs.
+    """
+    first = np.zeros(count + 1, dtype=np.int64)
+    for row in range(len(labels)):
+        first[number[base[row] + labels[row]] + 1] += 1
+    for node in range(count):
+        first[node + 1] += first[node]
+    order, place = np.empty(len(labels), dtype=np.int64), first.copy()
+    for row in range(len(labels)):
+        source = number[base[row] + labels[row]]
+        order[place[source]] = row
+        place[source] += 1
+    starts = np.zeros(count + 1, dtype=np.int32)
+    targets, written = np.empty(len(tokens), dtype=np.int32), 0
+    visited_by = np.full(count, -1, dtype=np.int32)
+    for source in range(count):
+        for position in range(first[source], first[source + 1]):
+            row = order[position]
+            for entry in range(offsets[row], offsets[row + 1]):
+                node = base[row] + tokens[entry]
+                seen[node] = True
+                if is_label[node] and visited_by[number[node]] != source:
+                    visited_by[number[node]] = source
+                    targets[written] = number[node]
+                    written += 1
+        starts[source + 1] = written
+    return starts, targets[:written]
+
+
+def rank_lasts(prompts: Prompts) -> tuple[Integers, Integers]:
+    """Last tokens that have data, ascending, and for each prompt the position of its own among them."""
+    has_data = np.zeros(prompts.vocab_size, dtype=np.bool_)
+    has_data[prompts.last] = True
+    return np.flatnonzero(has_data), (np.cumsum(has_data) - 1)[prompts.last]
 
 
 def label_edges(prompts: Prompts, base: Integers) -> Iterator[tuple[Integers, Integers]]:

@@ -100,7 +100,7 @@ def _plan(params: Params, problem: Any, replicates: int) -> Plan:
 
 
 _MODULES = tuple(
-    f"theory.next_token.{name}" for name in ("experiments", "schedule", "descent", "descent_compiled", "descent_tensor", "rows")
+    f"theory.next_token.{name}" for name in ("experiments", "schedule", "prompts", "descent", "descent_compiled", "descent_tensor", "rows")
 )
 training = Experiment(
     "next_token/training",

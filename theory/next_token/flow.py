@@ -21,14 +21,14 @@ Floats = npt.NDArray[np.float64]
 START = -5.0
 """Log-time at which the flow starts from zero weights: nothing has moved by then."""
 FULL_LIMIT = 300.0
-"""Largest log-time of the full flow; with cycles rounding spoils the finite part beyond 30."""
+"""Largest log-time of the full flow; with cycles rounding stalls the solver beyond about 20."""
 
 
 def log_time_flow(prompts: Prompts, log_times: Floats, stop: Callable[[], bool] | None = None) -> Floats:
     """(m, K, K) logits [token, last] of the gradient flow from zero weights at ascending ``log_times``.
 
     An implicit solver (Radau, relative tolerance 1e-8, exact Jacobian) on the data themselves. Reliable up to 300 for
-    acyclic data, up to about 30 otherwise: :func:`relaxed_flow` goes on from there.
+    acyclic data, up to about 20 otherwise: :func:`relaxed_flow` goes on from there.
 
     Raises:
         ParameterError: a log-time outside (-5, 300].

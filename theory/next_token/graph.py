@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from theory.errors import DataError
-from theory.next_token.components import SparseComponents, connected_pairs, label_edges
+from theory.next_token.components import SparseComponents, connected_pairs, label_edges, rank_lasts
 from theory.next_token.prompts import Integers, Prompts, refuse_dense
 
 Mask = npt.NDArray[np.bool_]
@@ -245,7 +245,7 @@ def _pairs(edges: Integers) -> list[tuple[int, int]]:
 def _condensed_edges(prompts: Prompts, found: SparseComponents) -> Integers:
     """Distinct edges between different components, sorted, shape (e, 2)."""
     size, count = prompts.vocab_size, int(found.label.max()) + 1
-    lasts, rank = np.unique(prompts.last, return_inverse=True)
+    lasts, rank = rank_lasts(prompts)
     label = np.full(len(lasts) * size, -1, dtype=np.int32)
     label[np.searchsorted(lasts, found.nodes // size) * size + found.nodes % size] = found.label
     keys: list[Integers] = []

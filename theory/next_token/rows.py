@@ -9,6 +9,8 @@ import numpy as np
 from theory.next_token.prompts import Prompts, merged
 from theory.training import FloatArray, IntArray
 
+TABLE_LIMIT = 25_000_000
+
 
 @dataclass(frozen=True, eq=False)
 class Layout:
@@ -41,13 +43,15 @@ class Layout:
 
     @property
     def products(self) -> int:
-        """Multiply-adds per step in products with the Gram matrix."""
-        return 0 if self.gram is None else 2 * len(self.active) * self.vocab_size**2
+        """Multiply-adds per step in products with the Gram matrix, in the compiled loops that skip zeros."""
+        if self.gram is None:
+            return 0
+        return self.vocab_size * (len(self.active) ** 2 + min(len(self.nodes), len(self.pairs)))
 
     @property
     def size(self) -> int:
-        """Work of one step in entries: a multiply-add costs about 1/20 of an exponential."""
-        return max(1, len(self.nodes) + self.products // 20)
+        """Work of one step in entries: a multiply-add costs about 1/50 of an exponential."""
+        return max(1, len(self.nodes) + self.products // 50)
 
     def initial_state(self, initial: FloatArray | None) -> FloatArray:
         """The state at step 0 from initial logits [token, last] (None: zero)."""
@@ -75,17 +79,14 @@ def build_layout(prompts: Prompts) -> Layout:
     ([6, 7, 8], [0.667])
     """
     vocab_size, rows = prompts.vocab_size, merged(prompts)
-    row, token = np.repeat(np.arange(len(rows.labels)), np.diff(rows.counts.indptr)), rows.counts.indices
-    informative = np.diff(rows.counts.indptr)[row] > 1
-    # Stable sort: the label moves to the front of its row, the other tokens stay in order.
-    order = np.lexsort((token != rows.labels[row], row))
-    order = order[informative[order]]
-    row, token = row[order], token[order].astype(np.int64)
-    kept, width = np.unique(row, return_counts=True)
+    starts, tokens = rows.counts.indptr.astype(np.int64), rows.counts.indices.astype(np.int64)
+    width = np.diff(starts)
+    order = _labels_first(starts, tokens, rows.labels)[np.repeat(width > 1, width)]
+    kept = np.flatnonzero(width > 1)
     active = np.unique(rows.last[kept])
-    entry_pairs = rows.last[row] * vocab_size + token
+    entry_pairs = np.repeat(rows.last[kept] * vocab_size, width[kept]) + tokens[order]
     if prompts.is_orthonormal:
-        pairs, nodes = np.unique(entry_pairs, return_inverse=True)
+        pairs, nodes = _numbered(entry_pairs, active, vocab_size)
         gram = None
     else:
         pairs = (active[:, None] * vocab_size + np.arange(vocab_size)).ravel()
@@ -93,7 +94,7 @@ def build_layout(prompts: Prompts) -> Layout:
         gram = np.array(prompts.gram, order="C")
     return Layout(
         vocab_size=vocab_size,
-        starts=np.concatenate([np.zeros(1, np.int64), np.cumsum(width)]),
+        starts=np.concatenate([np.zeros(1, np.int64), np.cumsum(width[kept])]),
         nodes=nodes.astype(np.int64),
         counts=rows.counts.data[order].astype(np.float64),
         weights=rows.multiplicity[kept] / prompts.n,
@@ -102,3 +103,32 @@ def build_layout(prompts: Prompts) -> Layout:
         gram=gram,
         curvature=curvature_bound(prompts),
     )
+
+
+def _labels_first(starts: IntArray, tokens: IntArray, labels: IntArray) -> IntArray:
+    """The permutation of the entries that moves each row's label to its front and keeps the others in order."""
+    width = np.diff(starts)
+    entry = np.arange(len(tokens))
+    label_entry = np.flatnonzero(tokens == np.repeat(labels, width))
+    before = entry < np.repeat(label_entry, width)
+    place = entry + before
+    place[label_entry] = starts[:-1]
+    order = np.empty_like(place)
+    order[place] = entry
+    return order
+
+
+def _numbered(entry_pairs: IntArray, active: IntArray, vocab_size: int) -> tuple[IntArray, IntArray]:
+    """Distinct pairs, sorted, and the position of each entry's pair among them."""
+    if len(active) * vocab_size > TABLE_LIMIT:
+        pairs, nodes = np.unique(entry_pairs, return_inverse=True)
+        return pairs, nodes.astype(np.int64)
+    # A table of all possible pairs is much faster than sorting the entries.
+    column = np.searchsorted(active, np.arange(vocab_size)) * vocab_size
+    last, token = np.divmod(entry_pairs, vocab_size)
+    local = column[last] + token
+    seen = np.zeros(len(active) * vocab_size, dtype=np.bool_)
+    seen[local] = True
+    number = np.cumsum(seen, dtype=np.int64) - 1
+    found = np.flatnonzero(seen)
+    return active[found // vocab_size] * vocab_size + found % vocab_size, number[local]

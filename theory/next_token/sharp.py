@@ -127,7 +127,7 @@ def loss_gap_tolerance(solution: Solution, log_time: float) -> float:
 
 
 def relaxation(solution: Solution, log_time: float) -> float:
-    """How far the logits still are from their law: ``(A / (step size * steps))^min(mu, 1/3)``, mu the slowest exponent."""
+    """How far the logits still are from their law: ``(A / (step size * steps))^min(mu, 1/3)``, slowest mu."""
     columns = solution.condensation.columns
     power = min(float(solution.exponent[columns].min(initial=1.0)), 1 / 3)
     return float((amplitude(solution) * np.exp(-log_time)) ** power)

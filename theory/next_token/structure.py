@@ -40,7 +40,7 @@ class Solution:
     condensation: Condensation
     geometry: Geometry | None
     """Coordinates of the weights for general embeddings; None when the embeddings are orthonormal."""
-    _parts: dict[int, Solution] = field(default_factory=lambda: {}, repr=False)
+    _parts: dict[int, Solution] = field(default_factory=dict[int, "Solution"], repr=False)
 
     @property
     def irreducible_loss(self) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -37,14 +37,16 @@ def correlation(solutions: Sequence[Solution], raws: Sequence[Dataset]) -> Datas
         DataError: ``nothing_to_show`` when no run was recorded or every W_svm is zero.
     """
     pairs, steps = _aligned(solutions, raws)
-    back = np.searchsorted(steps, steps / LOOK_BACK, side="right") - 1
-    angle, displacement, predicted = [], [], []
+    back = [int(early) - 1 for early in np.searchsorted(steps, steps / LOOK_BACK, side="right")]
+    angle: list[list[float]] = []
+    displacement: list[list[float]] = []
+    predicted: list[Floats] = []
     for solution, raw in pairs:
         weights = _off_finite(solution, raw)
         target = solution.levels
-        moved = [weights[at] - weights[early] if early >= 0 else None for at, early in enumerate(back)]
+        moved = [w - weights[early] if early >= 0 else np.zeros_like(w) for w, early in zip(weights, back, strict=True)]
         angle.append([_angle(solution, w, target) for w in weights])
-        displacement.append([np.nan if w is None else _angle(solution, w, target) for w in moved])
+        displacement.append([_angle(solution, w, target) for w in moved])
         predicted.append(1.0 - predicted_cosine(solution, raw.log_time.values))
     data = {
         "angle": (("statistic", "step"), _band(np.array(angle)), {"long_name": "1 - cosine of the weights"}),
@@ -67,7 +69,10 @@ def finite_part(solutions: Sequence[Solution], raws: Sequence[Dataset]) -> Datas
         DataError: ``nothing_to_show`` when no run was recorded or every W_svm is zero.
     """
     pairs, steps = _aligned(solutions, raws)
-    error, bound, ratio, expected = [], [], [], []
+    error: list[list[float]] = []
+    bound: list[Floats] = []
+    ratio: list[Floats] = []
+    expected: list[Floats] = []
     eta = float(np.exp(np.mean([np.log(raw.attrs["step_size"]) for _, raw in pairs])))
     for solution, raw in pairs:
         time = np.asarray(raw.log_time.values, dtype=np.float64)
@@ -79,10 +84,10 @@ def finite_part(solutions: Sequence[Solution], raws: Sequence[Dataset]) -> Datas
         parts = [finite_projection(solution, logits) - solution.fin_scores for logits in raw.logits.values]
         error.append([weight_norm(solution, part) for part in parts])
         bound.append(solution.svm.norm_squared**0.5 / solution.curvature * np.exp(-time))
-    empty = np.full((1, len(steps)), np.nan)
+    empty = np.full((len(STATISTICS), len(steps)), np.nan)
     data = {
-        "error": (("statistic", "step"), _band(np.array(error) if error else empty)),
-        "bound": ("step", np.mean(bound if bound else empty, axis=0)),
+        "error": (("statistic", "step"), _band(np.array(error)) if error else empty),
+        "bound": ("step", np.mean(bound, axis=0) if bound else empty[0]),
         "norm_ratio": (("statistic", "step"), _band(np.array(ratio))),
         "predicted_norm_ratio": ("step", np.mean(expected, axis=0)),
         "eta_t": ("step", eta * steps, {"long_name": "step size times steps"}),
@@ -94,15 +99,16 @@ def loss_gap(solutions: Sequence[Solution], raws: Sequence[Dataset]) -> Dataset:
     """``eta t (L - L*)`` at each checkpoint; for several instances each is divided by its own ``||W_svm||^2``.
 
     Returns:
-        ``gap`` (statistic, step), ``constant`` (scalar: what theory predicts), ``allowance`` (step, relative). Attribute
-        ``relative`` is 1 when the gaps were divided.
+        ``gap`` (statistic, step), ``constant`` (scalar: what theory predicts), ``allowance`` (step, relative).
+        Attribute ``relative`` is 1 when the gaps were divided.
 
     Raises:
         DataError: ``nothing_to_show`` when no run was recorded or every W_svm is zero.
     """
     pairs, steps = _aligned(solutions, raws)
     relative = len(pairs) > 1
-    gaps, allowances = [], []
+    gaps: list[Floats] = []
+    allowances: list[list[float]] = []
     for solution, raw in pairs:
         scale = solution.svm.norm_squared if relative else 1.0
         gaps.append(np.exp(raw.log_time.values) * (raw.loss.values - solution.irreducible_loss) / scale)
@@ -131,7 +137,7 @@ def _aligned(
     return [(solution, raw.sel(step=steps)) for solution, raw in usable], steps
 
 
-def _dataset(data: dict[str, object], steps: npt.NDArray[np.int64], instances: int) -> Dataset:
+def _dataset(data: Mapping[str, object], steps: npt.NDArray[np.int64], instances: int) -> Dataset:
     return Dataset(data, coords={"step": steps, "statistic": list(STATISTICS)}, attrs={"instances": instances})
 
 

@@ -21,7 +21,17 @@ from theory.next_token.structure import Solution
 from theory.next_token.surveys import phase_map, text_windows
 from theory.next_token.trends import correlation, finite_part, loss_gap
 
-__all__ = ["anatomy", "correlation", "curves", "extraction", "finite_part", "loss_gap", "phase_map", "playground", "text_windows"]
+__all__ = [
+    "anatomy",
+    "correlation",
+    "curves",
+    "extraction",
+    "finite_part",
+    "loss_gap",
+    "phase_map",
+    "playground",
+    "text_windows",
+]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -69,7 +79,11 @@ def anatomy(solution: Solution, last: int, limit: int | None = None) -> Dataset:
     prompts = solution.prompts
     return Dataset(
         {
-            "level": ("component", level[order], {"long_name": "predicted level z", "units": "logit per unit log time"}),
+            "level": (
+                "component",
+                level[order],
+                {"long_name": "predicted level z", "units": "logit per unit log time"},
+            ),
             "size": ("component", graph.size[order], {"long_name": "tokens in the component"}),
             "name": ("token", [prompts.name(token) for token in tokens[inside].tolist()]),
             "member": ("token", rank[scc[inside]]),
@@ -196,8 +210,8 @@ def extraction(solution: Solution, last: int, raw: Dataset, ratio: float = 2.0) 
         ParameterError: the run has no checkpoint early enough.
     """
     _require_data(solution, last)
-    steps = raw.step.values
-    early = int(np.searchsorted(steps, steps[-1] / ratio, side="right")) - 1
+    steps: Ints = np.asarray(raw.step.values, dtype=np.int64)
+    early = int((steps <= steps[-1] / ratio).sum()) - 1
     if early < 0:
         raise ParameterError("ratio", ratio, f"at most {steps[-1] / steps[0]:g}, the span of the run's checkpoints")
     seen = np.flatnonzero(solution.seen[:, last])

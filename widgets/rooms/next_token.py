@@ -34,6 +34,8 @@ from widgets.export import Upload, export_zip
 
 HOME = "sharp-logits"
 """The claim of a bare address: its training run is what the talk picture shows."""
+OPENING = {"data_seed": 21}
+"""Where a bare address leads: an instance inside the assumptions whose two last tokens both have a contradiction."""
 SLIDERS = (
     "vocab_size",
     "n_sequences",
@@ -91,12 +93,20 @@ def show(
     return Shown(name, build, data, caption, panel.figure(fig, theme.figure_text(fig)) + below)
 
 
-def draw(room: Room, params: Any) -> tuple[Prompts | None, tuple[str, ...]]:
-    """The problem of these parameters, or None and the sentence that says why there is none."""
+def draw(room: Room, params: Any, kept: dict[str, Any]) -> tuple[Any, Prompts, tuple[str, ...]]:
+    """Parameters, their problem, and what to say about it.
+
+    Parameters that give no problem leave the page as it was: ``kept`` remembers the last that did.
+    """
+    said: tuple[str, ...] = ()
     try:
-        return room.draw(catalog.validated(room, params), params.data_seed), ()
+        kept["found"] = params, room.draw(catalog.validated(room, params), params.data_seed)
     except BenchError as error:
-        return None, (str(error),)
+        said = (str(error),)
+    if "found" not in kept:
+        plain: Any = catalog.parameters(catalog.claim(HOME))
+        kept["found"] = plain, room.draw(plain, plain.data_seed)
+    return *kept["found"], said
 
 
 def key_of(claim: Claim, params: Any, problem: Prompts) -> str:
@@ -311,12 +321,17 @@ def graph_files(problem: Prompts, last: int) -> tuple[str, str]:
     return to_graphml(graph), to_json(graph)
 
 
+def joined(elements: Any) -> str:
+    """Controls one after the other, as HTML."""
+    return "".join(f"{element}" for element in elements)
+
+
 def footer(presets: Any, *buttons: Any) -> str:
     """Below the sliders: presets, reset, pin."""
     return (
         '<div class="bench-presets"><span class="bench-label">Presets</span>'
-        + "".join(str(button) for button in presets)
-        + f'</div><div class="bench-row">{"".join(str(button) for button in buttons)}</div>'
+        + joined(presets)
+        + f'</div><div class="bench-row">{joined(buttons)}</div>'
     )
 
 
@@ -331,7 +346,7 @@ class Pinned:
 
 def play(side: Any, last: Any, shown: Shown, progress: str, verdict: str, kept: Pinned | None) -> Any:
     """The card of the section *Play*: controls, the talk picture, progress, verdict, and what is pinned."""
-    choice = str(last) if len(last.options) > 1 else ""
+    choice = f"{last}" if len(last.options) > 1 else ""
     return mo.Html(
         '<div class="bench"><div class="bench-card bench-play"><div class="bench-grid">'
         f'<div class="bench-controls-side">{side}</div>'
@@ -375,7 +390,7 @@ def test_card(picker: Any, shown: Shown | str, run: panel.Run, problem: Prompts,
 def break_card(presets: Any, contradicting: str, phases: Shown) -> Any:
     """The card of the section *Break it*."""
     return panel.card(
-        f'<div class="bench-row bench-breaking">{"".join(str(button) for button in presets)}</div>',
+        f'<div class="bench-row bench-breaking">{joined(presets)}</div>',
         f"<h3>Which prompts contradict each other?</h3>{contradicting}",
         f"<h3>When do random data contradict themselves?</h3>{phases.html}",
     )
@@ -395,7 +410,7 @@ def export_card(room: Room, run: panel.Run, shown: tuple[Shown | str, ...]) -> A
     ]
     command = f"<pre class='bench-code'>{html.escape(reproduce_command(run.result))}</pre>" if run.result else ""
     return panel.card(
-        f'<div class="bench-row">{"".join(str(button) for button in buttons)}</div>',
+        f'<div class="bench-row">{joined(buttons)}</div>',
         f"<h3>The same numbers elsewhere</h3>{command}" if command else "",
     )
 

@@ -20,7 +20,7 @@ from theory.next_token.structure import solve
 from theory.text import language_reference
 from widgets import next_token as figures
 from widgets import panel
-from widgets.rooms.next_token import HEIGHT, Screen, Shown, graph_files, show
+from widgets.rooms.next_token import HEIGHT, Screen, Shown, graph_files, joined, show
 
 MAX_UPLOAD = 8_000_000
 FORMS = {"Words": "words", "Characters": "characters", "JSONL tokens": "jsonl"}
@@ -34,6 +34,7 @@ CERTIFICATES = {
     "no_data": ("No data", "no training prompt ends with this token"),
 }
 COMPONENTS_SHOWN = 12
+LASTS_OFFERED = 400
 
 
 def token_buttons(problem: Prompts, get_prompt: Callable[[], Sequence[int]], choose: Callable[[Any], None]) -> Any:
@@ -181,20 +182,24 @@ def study_figure(run: panel.Run, screen: Screen) -> Shown | str:
     )
 
 
-def automaton_picker(study: Study, chosen: int | None, choose: Callable[[int], None]) -> Any:
-    """A searchable menu of the last tokens of the text, the most frequent first."""
-    prompts = study.data.training
+def automaton_picker(run: panel.Run, chosen: int | None, choose: Callable[[int], None]) -> Any:
+    """A searchable menu of the last tokens of the text, the most frequent first; None before it was read."""
+    if run.extra is None:
+        return None
+    prompts = run.extra.data.training
     tokens, counts = np.unique(prompts.last, return_counts=True)
-    order = tokens[np.argsort(-counts, kind="stable")][:400].tolist()
-    options = {f"{_plain(prompts.name(token))}": token for token in order}
+    order = tokens[np.argsort(-counts, kind="stable")][:LASTS_OFFERED].tolist()
+    options = {_shown(prompts.name(token)): token for token in order}
     value = next((name for name, token in options.items() if token == chosen), next(iter(options)))
     return mo.ui.dropdown(options, value=value, searchable=True, label="Windows that end with", on_change=choose)
 
 
-def automaton_figure(study: Study, last: int, screen: Screen) -> Shown | str:
+def automaton_figure(run: panel.Run, word: Any, screen: Screen) -> Shown | str:
     """The condensation of the text under one last token."""
+    if run.extra is None or word is None:
+        return "" if run.message else panel.skeleton(HEIGHT)
     try:
-        data = views.anatomy(solve(study.data.training), last, limit=COMPONENTS_SHOWN)
+        data = views.anatomy(solve(run.extra.data.training), word.value, limit=COMPONENTS_SHOWN)
     except BenchError as error:
         return panel.sentence(str(error))
     hidden = data.attrs["hidden"]
@@ -210,14 +215,18 @@ def automaton_figure(study: Study, last: int, screen: Screen) -> Shown | str:
 
 
 def _plain(name: str) -> str:
-    """A token's name as a label: markdown's own characters are escaped, white space is shown."""
-    shown = name.replace(" ", "␣") if not name.strip() else name
-    return "".join(f"\\{char}" if char in r"\`*_{}[]()#+-.!<>|~$" else char for char in shown[:24])
+    """A token's name as a label, in which markdown's own characters are escaped."""
+    return "".join(f"\\{char}" if char in r"\`*_{}[]()#+-.!<>|~$&" else char for char in _shown(name))
+
+
+def _shown(name: str) -> str:
+    """A token's name, short and with white space made visible."""
+    return (name if name.strip() else name.replace(" ", "␣"))[:24]
 
 
 def playground_card(tokens: Any, clear: Any, shown: Shown, said: str) -> Any:
     """The prompt playground: tokens to click, the two predictions, the certificate and a continuation."""
-    buttons = "".join(str(button) for button in tokens)
+    buttons = joined(tokens)
     return panel.card(
         f'<h3>Prompt playground</h3><div class="bench-tokens">{buttons}{clear}</div>',
         f'<div class="bench-halves"><div>{shown.html}</div><div>{said}</div></div>',
@@ -236,10 +245,12 @@ def text_card(pasted: Any, uploaded: Any, form: Any, window: Any, run: panel.Run
     )
 
 
-def automaton_card(study: Study, word: Any, shown: Shown | str) -> Any:
+def automaton_card(run: panel.Run, word: Any, shown: Shown | str) -> Any:
     """The automaton of the text under one last token, and its files."""
     body = shown if isinstance(shown, str) else shown.html
-    prompts, last = study.data.training, word.value
+    if run.extra is None or word is None:
+        return panel.card("<h3>The automaton of this text</h3>", body)
+    prompts, last = run.extra.data.training, word.value
     graphml = mo.download(lambda: graph_files(prompts, last)[0].encode(), "automaton.graphml", label="GraphML")
     node_link = mo.download(lambda: graph_files(prompts, last)[1].encode(), "automaton.json", label="JSON")
     return panel.card(

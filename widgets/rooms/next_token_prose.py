@@ -95,7 +95,7 @@ training.""",
 def derivation() -> Any:
     """The derivation, one step after the other."""
     steps = "".join(
-        f'<div class="bench-step"><h3>{number}. {title}</h3>{mo.md(text)}</div>'
+        f'<div class="bench-step"><h3>{number}. {title}</h3>{mo.md(text).text}</div>'
         for number, (title, text) in enumerate(_STEPS, start=1)
     )
     return mo.Html(f'<div class="bench"><div class="bench-card bench-steps">{steps}</div></div>')

@@ -105,9 +105,9 @@ finite_part = Claim(
 
 
 def _tilt(prediction: Dataset, amount: float) -> Floats:
-    """A change of Frobenius norm of at least ``amount`` in the component that has the largest score."""
+    """A change of Frobenius norm of at least ``amount`` that makes scores more extreme."""
     scores = prediction.fin_scores.values
-    return amount * np.sign(scores)
+    return amount * np.where(scores < 0, -1.0, 1.0)
 
 
 # --- gd-direction ----------------------------------------------------------------------------------------------------

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from theory import bench, catalog
-from theory.claim import Claim, Rival
 from theory.judge import judge
 from theory.store import Store
+from theory.vocabulary import Claim, Rival
 
 INSTANCES = 120
 FIRST_DATA_SEED = 500

@@ -17,8 +17,10 @@ with app.setup:
     from theory import catalog
     from widgets import controls, panel
     from widgets.rooms import next_token as page
+    from widgets.rooms import next_token_cards as cards
     from widgets.rooms import next_token_data as own
     from widgets.rooms import next_token_prose as prose
+    from widgets.rooms import next_token_tests as tests
 
 
 @app.cell(hide_code=True)
@@ -60,7 +62,7 @@ def _(get_last, kept, point, room, sliders):
 
 @app.cell(hide_code=True)
 def _(claim, params, picker, problem):
-    mo.vstack([panel.section("Statement", ""), panel.statement(claim, claim.assumptions(params, problem), picker)])
+    panel.statement(claim, claim.assumptions(params, problem), picker)
     return
 
 
@@ -91,33 +93,33 @@ def _(cancel, get_pin, last, params, presets, problem, reset, room, run, screen,
     _pin = mo.ui.button(
         label="Unpin" if get_pin() else "Pin",
         tooltip="keep this figure in view while the sliders move",
-        on_change=lambda _: set_pin(None if get_pin() else page.Pinned(talk, params, run.result)),
+        on_change=lambda _: set_pin(None if get_pin() else cards.Pinned(talk, params, run.result)),
     )
-    _side = controls.layout(room, sliders, page.SLIDERS, footer=page.footer(presets, reset, _pin))
-    page.play(_side, last, talk, panel.progress(run, cancel), panel.verdict(run), get_pin())
+    _side = controls.layout(room, sliders, page.SLIDERS, footer=cards.footer(presets, reset, _pin))
+    cards.play(_side, last, talk, panel.progress(run, cancel), panel.verdict(run), get_pin())
     return (talk,)
 
 
 @app.cell(hide_code=True)
 def _():
-    figure_picker = mo.ui.radio(page.TESTS, value="Direction", inline=True, label="Show")
+    figure_picker = mo.ui.dropdown(tests.TESTS, value="Direction", label="Show")
     return (figure_picker,)
 
 
 @app.cell(hide_code=True)
 def _(figure_picker, last, params, problem, run, screen):
-    test = page.test_figure(figure_picker.value, problem, last.value, run, screen)
-    mo.vstack([panel.section("Test", prose.TEST), page.test_card(figure_picker, test, run, problem, params)])
+    test = tests.test_figure(figure_picker.value, problem, last.value, run, screen)
+    mo.vstack([panel.section("Test", prose.TEST), cards.test_card(figure_picker, test, run, problem, params)])
     return (test,)
 
 
 @app.cell(hide_code=True)
 def _(breaking, last, params, problem, screen):
-    phases = page.phase_map(params, screen)
+    phases = tests.phase_map(params, screen)
     mo.vstack(
         [
             panel.section("Break it", prose.BREAK_IT),
-            page.break_card(breaking, page.contradictions(problem, last.value), phases),
+            cards.break_card(breaking, tests.contradictions(problem, last.value), phases),
         ]
     )
     return (phases,)
@@ -125,7 +127,7 @@ def _(breaking, last, params, problem, screen):
 
 @app.cell(hide_code=True)
 def _(problem, run):
-    mo.vstack([panel.section("Why", prose.WHY), prose.derivation(), panel.card(page.equality(problem, run))])
+    mo.vstack([panel.section("Why", prose.WHY), prose.derivation(), panel.card(tests.equality(problem, run))])
     return
 
 
@@ -154,7 +156,7 @@ def _(clear, get_prompt, last, params, problem, run, screen, tokens):
 def _():
     pasted = mo.ui.text_area(placeholder="Paste a text here …", rows=5, full_width=True, label="Your text")
     uploaded = mo.ui.file(max_size=own.MAX_UPLOAD, label="or upload a file (text, JSONL)")
-    form = mo.ui.radio(own.FORMS, value="Words", inline=True, label="Read as")
+    form = mo.ui.radio(own.FORMS, value="Words", label="Read as")
     window = mo.ui.slider(2, 32, value=8, debounce=True, show_value=True, full_width=True, label="Window <i>T</i>")
     get_study, set_study = mo.state(panel.Run())
     get_word, set_word = mo.state(None)
@@ -193,7 +195,7 @@ def _(screen, study_run, word):
 @app.cell(hide_code=True)
 def _(automaton, phases, playground, room, run, talk, test, text_figure):
     _shown = (talk, test, phases, playground, text_figure, automaton)
-    mo.vstack([panel.section("Export", prose.EXPORT), page.export_card(room, run, _shown)])
+    mo.vstack([panel.section("Export", prose.EXPORT), cards.export_card(room, run, _shown)])
     return
 
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t
 
-from theory.claim import Assumption, Check, Verdict
 from theory.judge import judge, judge_check, judge_instances, quantile, ratio
+from theory.vocabulary import Assumption, Check, Verdict
 
 INF = math.inf
 MET = (Assumption("fine", True, ""),)

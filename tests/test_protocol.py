@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from theory import bench, catalog
-from theory.claim import Claim, Rival
 from theory.parameters import specs
 from theory.report import check_document, prediction_document
 from theory.store import Store
+from theory.vocabulary import Claim, Rival
 
 CLAIMS = catalog.claims()
 JUDGED = [claim for claim in CLAIMS if claim.kind != "observation"]

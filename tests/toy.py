@@ -13,10 +13,10 @@ import pytest
 from xarray import Dataset
 
 from theory import catalog
-from theory.claim import Assumption, Check, Claim, Emit, Experiment, Paper, Plan, Replicate, Rival, Room, Stop
 from theory.errors import Cancelled, DataError
 from theory.parameters import Parameters, array, choice, number
 from theory.problem import Problem
+from theory.vocabulary import Assumption, Check, Claim, Emit, Experiment, Paper, Plan, Replicate, Rival, Room, Stop
 
 runs: list[int] = []
 """The number of replicates of every call of an experiment, newest last."""

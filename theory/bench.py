@@ -20,11 +20,11 @@ import xarray as xr
 from xarray import Dataset
 
 from theory import catalog
-from theory.claim import Assumption, Claim, Emit, Experiment, Predict, Replicate, Rival, Stop, Verdict
 from theory.errors import NoDevice, ParameterError
 from theory.judge import MINIMUM_INSTANCES, judge, judge_instances
 from theory.problem import Problem
 from theory.store import Store, default_store
+from theory.vocabulary import Assumption, Claim, Emit, Experiment, Predict, Replicate, Rival, Stop, Verdict
 
 ATTEMPTS = 4
 """Instances drawn at most, as a multiple of those wanted, in search of enough that satisfy the assumptions."""

@@ -8,9 +8,9 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from theory.claim import Claim, Room
 from theory.errors import BenchError, ParameterError
 from theory.parameters import Parameters, canonical, parse
+from theory.vocabulary import Claim, Room
 
 ROOMS = ("next_token",)
 

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from threading import Event, current_thread, main_thread
+from types import FrameType
 from typing import Any, cast
 
 from xarray import Dataset
 
 from theory import bench, catalog, report, terminal
-from theory.claim import Claim, Emit, Status
 from theory.errors import BenchError, Cancelled, NoDevice
 from theory.options import DEFAULT_SEEDS, parser, request, whole_number
 from theory.parameters import specs
 from theory.store import Store, default_store, session_store
+from theory.vocabulary import Claim, Emit, Status
 
 BAD_INPUT, NOT_RUN, INTERNAL, INTERRUPTED = 2, 4, 70, 130
 EXIT: dict[Status, int] = {
@@ -43,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             cast(Any, stream).reconfigure(errors="replace")
     try:
         options = parser().parse_args(given)
-        return COMMANDS[options.command](options)
+        with _interruptible() as options.interrupted:
+            return COMMANDS[options.command](options)
     except BenchError as error:
         return _refuse(given, str(error), BAD_INPUT)
     except NoDevice as error:
@@ -111,6 +115,7 @@ def check(options: argparse.Namespace) -> int:
             problem=asked.problem,
             store=store,
             emit=emit,
+            stop=options.interrupted.is_set,
         )
     document = report.check_document(result) if options.json else {}
     if not options.json:
@@ -135,10 +140,19 @@ def _check_all(options: argparse.Namespace) -> int:
     witnesses: list[report.Document] = []
     codes: list[int] = []
     for claim in catalog.claims():
+        _obey(options)
         try:
             with _store(options) as store, _progress(claim.id) as emit:
                 params = catalog.parameters(claim)
-                result = bench.check_claim(claim, params, seeds, device=options.device, store=store, emit=emit)
+                result = bench.check_claim(
+                    claim,
+                    params,
+                    seeds,
+                    device=options.device,
+                    store=store,
+                    emit=emit,
+                    stop=options.interrupted.is_set,
+                )
             codes.append(EXIT[result.verdict.status])
             if options.json:
                 documents.append(report.check_document(result))
@@ -165,6 +179,7 @@ def _check_rivals(claim: Claim, seeds: int, options: argparse.Namespace, codes: 
     """Judge every wrong formula at its witness; one that is not rejected counts as a failure."""
     documents: list[report.Document] = []
     for rival in claim.rivals:
+        _obey(options)
         with _store(options) as store:
             verdict = bench.check_rival(claim, rival, seeds, store=store)
         codes.append(0 if verdict.status == "fails" else 1)
@@ -180,6 +195,32 @@ MEANINGS = {INTERNAL: "internal errors", 1: "failed", NOT_RUN: "not run", 3: "un
 
 def _worst(codes: Sequence[int]) -> int:
     return next((code for code in WORST_FIRST if code in codes), 0)
+
+
+@contextmanager
+def _interruptible() -> Generator[Event]:
+    """Remember Ctrl-C: a KeyboardInterrupt raised inside a finaliser or a callback of a library is swallowed there."""
+    interrupted = Event()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    if current_thread() is not main_thread():
+        yield interrupted
+        return
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if interrupted.is_set():
+        raise KeyboardInterrupt
+
+
+def _obey(options: argparse.Namespace) -> None:
+    if options.interrupted.is_set():
+        raise KeyboardInterrupt
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
 
-from theory.claim import Assumption, Check, JudgedCheck, Kind, Status, Verdict
+from theory.vocabulary import Assumption, Check, JudgedCheck, Kind, Status, Verdict
 
 SIGMA = 4.0
 MINIMUM_INSTANCES = 4

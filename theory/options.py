@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from theory import catalog
-from theory.claim import Claim
 from theory.errors import BenchError, ParameterError
 from theory.parameters import canonical, read_value
 from theory.problem import Problem
+from theory.vocabulary import Claim
 
 MAX_FILE_BYTES = 256 * 2**20
 DEFAULT_SEEDS = 8

@@ -18,8 +18,8 @@ from xarray import Dataset
 
 from theory import catalog
 from theory.bench import Result
-from theory.claim import Assumption, Claim, JudgedCheck, Verdict
 from theory.parameters import Parameters, Spec
+from theory.vocabulary import Assumption, Claim, JudgedCheck, Verdict
 
 Document = dict[str, Any]
 

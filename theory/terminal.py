@@ -11,8 +11,8 @@ import numpy as np
 from xarray import Dataset
 
 from theory.bench import Result
-from theory.claim import Assumption, Claim, JudgedCheck, Room, Status, Verdict
 from theory.parameters import Spec
+from theory.vocabulary import Assumption, Claim, JudgedCheck, Room, Status, Verdict
 
 WIDTH = 100
 HALF_BAND = 12

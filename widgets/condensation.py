@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from math import cos, pi, sin, sqrt
 from typing import TYPE_CHECKING
 
-import plotly.graph_objects as go
-
+from widgets.drawing import Drawing
 from widgets.layered import NOMINAL_WIDTH, Item, cramped, first_angle, panel_height, place, vertical, wedges
 from widgets.theme import (
     SMALL_SIZE,
@@ -32,8 +31,8 @@ CROWD = 4
 """More unchosen tokens than this on one level are drawn as one crowd."""
 
 
-def draw_condensation(fig: go.Figure, anatomy: Dataset, dark: bool, axis: str = "", compact: bool = False) -> None:
-    """Draw ``anatomy`` (see :func:`theory.next_token.views.anatomy`) on the axes ``x<axis>``/``y<axis>`` of ``fig``."""
+def draw_condensation(drawing: Drawing, anatomy: Dataset, dark: bool, axis: str = "", compact: bool = False) -> None:
+    """Draw ``anatomy`` (see :func:`theory.next_token.views.anatomy`) on the axes x<axis> and y<axis>."""
     xref, yref = f"x{axis}", f"y{axis}"
     edges = list(zip(anatomy.upper.values.tolist(), anatomy.lower.values.tolist(), strict=True))
     count = anatomy.sizes["component"]
@@ -50,14 +49,22 @@ def draw_condensation(fig: go.Figure, anatomy: Dataset, dark: bool, axis: str = 
     owner = {component: at for at, item in enumerate(items) for component in item.components}
     colours = palette(dark)
     for source, target in sorted({(owner[a], owner[b]) for a, b in edges if owner[a] != owner[b]}):
-        _arrow(fig, (places[source], items[source]), (places[target], items[target]), colours.muted, xref, yref)
+        _arrow(
+            drawing,
+            (places[source], items[source]),
+            (places[target], items[target]),
+            colours.muted,
+            xref,
+            yref,
+            compact,
+        )
     hues = token_colours(int(anatomy.attrs["vocab_size"]), dark)
     for item, x in zip(items, places, strict=True):
-        _draw_item(fig, anatomy, item, x, hues, dark, xref, yref, compact)
-    _hover_targets(fig, anatomy, items, places, axis)
+        _draw_item(drawing, anatomy, item, x, hues, dark, xref, yref, compact)
+    _hover_targets(drawing, anatomy, items, places, axis)
     ticks = _tick_levels(levels, scale)
-    fig.update_layout(
-        {
+    drawing.update_layout(
+        **{
             f"xaxis{axis}": {
                 "range": [-NOMINAL_WIDTH / 2 - 16, NOMINAL_WIDTH / 2 + 16],
                 "visible": False,
@@ -120,7 +127,7 @@ def crowd_text(names: Sequence[str]) -> str:
 
 
 def _draw_item(
-    fig: go.Figure,
+    drawing: Drawing,
     anatomy: Dataset,
     item: Item,
     x: float,
@@ -149,21 +156,21 @@ def _draw_item(
             across = 14.0 * (column - (min(len(fills) - row * 8, 8) - 1) / 2)
             down = 14.0 * (row - (-(-len(fills) // 8) - 1) / 2)
             box = {"x0": across - 5, "x1": across + 5, "y0": -down - 5, "y1": -down + 5}
-            fig.add_shape(type="circle", **box, fillcolor=fill, line={"width": 0}, **anchor)
+            drawing.add_shape(type="circle", **box, fillcolor=fill, line={"width": 0}, **anchor)
         if not compact:
             wide = item.right > item.left
             shift = {"xshift": item.left + 6, "xanchor": "left"} if wide else {"yshift": -item.radius - 8}
-            fig.add_annotation(
+            drawing.add_annotation(
                 text=crowd_text(names), font={"color": colours.muted, "size": TICK_SIZE}, **shift, **words
             )
         return
     if len(item.tokens) == 1:
         r = item.radius
         box = {"x0": -r, "x1": r, "y0": -r, "y1": r}
-        fig.add_shape(type="circle", **box, fillcolor=fills[0], line={"width": 0}, **anchor)
+        drawing.add_shape(type="circle", **box, fillcolor=fills[0], line={"width": 0}, **anchor)
         if not silent:
             font = {"color": readable(fills[0], colours.paper), "size": TICK_SIZE}
-            fig.add_annotation(text=names[0], xanchor="left", xshift=r + 5, font=font, **words)
+            drawing.add_annotation(text=names[0], xanchor="left", xshift=r + 5, font=font, **words)
         return
     weights = [float(anatomy.weight.values[token]) for token in item.tokens]
     component = item.components[0]
@@ -172,7 +179,7 @@ def _draw_item(
     for (path, angle), fill, name, weight in zip(
         wedges(weights, item.radius, item.radius * 0.24, start), fills, names, weights, strict=True
     ):
-        fig.add_shape(type="path", path=path, fillcolor=fill, line=rim, **anchor)
+        drawing.add_shape(type="path", path=path, fillcolor=fill, line=rim, **anchor)
         if compact:
             continue
         middle = 0.64 * item.radius
@@ -183,20 +190,26 @@ def _draw_item(
                 "color": "#14161b" if dark_text else "#ffffff",
             }
             spot = {"xshift": middle * cos(angle), "yshift": middle * sin(angle)}
-            fig.add_annotation(text=f"{weight:.0%}", font=font, **spot, **words)
+            drawing.add_annotation(text=f"{weight:.0%}", font=font, **spot, **words)
         if weight >= 0.04 and len(names) <= 12 and not silent:
             side = cos(angle)
             align = "left" if side > 0.25 else "right" if side < -0.25 else "center"
             reach = item.radius + (5 if align != "center" else 9)
             spot = {"xshift": reach * side, "yshift": reach * sin(angle), "xanchor": align}
             font = {"size": TICK_SIZE, "color": readable(fill, colours.paper)}
-            fig.add_annotation(text=name, font=font, **spot, **words)
+            drawing.add_annotation(text=name, font=font, **spot, **words)
 
 
 def _arrow(
-    fig: go.Figure, tail: tuple[float, Item], head: tuple[float, Item], colour: str, xref: str, yref: str
+    drawing: Drawing,
+    tail: tuple[float, Item],
+    head: tuple[float, Item],
+    colour: str,
+    xref: str,
+    yref: str,
+    compact: bool,
 ) -> None:
-    fig.add_annotation(
+    drawing.add_annotation(
         x=head[0],
         y=head[1].level,
         ax=tail[0],
@@ -207,7 +220,7 @@ def _arrow(
         ayref=yref,
         text="",
         showarrow=True,
-        arrowhead=2,
+        arrowhead=0 if compact else 2,
         arrowsize=1.1,
         arrowwidth=1.3,
         arrowcolor=colour,
@@ -216,7 +229,7 @@ def _arrow(
     )
 
 
-def _hover_targets(fig: go.Figure, anatomy: Dataset, items: list[Item], places: list[float], axis: str) -> None:
+def _hover_targets(drawing: Drawing, anatomy: Dataset, items: list[Item], places: list[float], axis: str) -> None:
     texts: list[str] = []
     for item in items:
         shown = item.tokens[:12]
@@ -228,18 +241,16 @@ def _hover_targets(fig: go.Figure, anatomy: Dataset, items: list[Item], places: 
         more = f"<br>and {len(item.tokens) - 12} more" if len(item.tokens) > 12 else ""
         kind = "never chosen" if item.crowd else "one component" if len(item.tokens) > 1 else "single token"
         texts.append(f"<b>level {signed(item.level)}</b>, {kind}<br>" + "<br>".join(lines) + more)
-    fig.add_trace(
-        go.Scatter(
-            x=places,
-            y=[item.level for item in items],
-            mode="markers",
-            marker={"size": [2 * item.radius for item in items], "color": "#888888", "opacity": 0},
-            hovertemplate="%{text}<extra></extra>",
-            text=texts,
-            xaxis=f"x{axis}",
-            yaxis=f"y{axis}",
-            name="components",
-        )
+    drawing.add_scatter(
+        x=places,
+        y=[item.level for item in items],
+        mode="markers",
+        marker={"size": [2 * item.radius for item in items], "color": "#888888", "opacity": 0},
+        hovertemplate="%{text}<extra></extra>",
+        text=texts,
+        xaxis=f"x{axis}",
+        yaxis=f"y{axis}",
+        name="components",
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import marimo as mo
 
-from theory.claim import Claim, Preset, Room
+from theory.vocabulary import Claim, Preset, Room
 from theory.parameters import Spec, canonical, clamp, parse, read_value, specs
 
 VISITOR_KEYS = frozenset(

@@ -12,7 +12,7 @@ import plotly.io as pio
 
 from theory import catalog
 from theory.bench import Result, check_claim
-from theory.claim import Room
+from theory.vocabulary import Room
 from theory.errors import BenchError
 from theory.parameters import Spec, clamp, specs
 from theory.problem import Problem

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from widgets import theme
 from widgets.condensation import draw_condensation, signed
+from widgets.drawing import Drawing
 from widgets.next_token_curves import correlation, finite_part, loss_gap
 from widgets.next_token_maps import extraction_heatmap, phase_map
 from widgets.next_token_text import condensation_explorer, playground_bars, text_windows
@@ -37,26 +38,26 @@ def talk_picture(anatomy: Dataset, curves: Dataset, dark: bool = False, narrow: 
     dashed lines were known before training. ``curves`` without ``measured`` draws the theory alone. ``narrow`` stacks
     the panels.
     """
-    fig = go.Figure()
-    draw_condensation(fig, anatomy, dark)
-    labels = _logits(fig, curves, dark, axis="2")
+    drawing = Drawing()
+    draw_condensation(drawing, anatomy, dark)
+    labels = _logits(drawing, curves, dark, axis="2")
     reach = max([*(theme.text_width(label.text) for label in labels), 24.0])
-    fig.update_layout(
-        xaxis_domain=[0.0, 0.36],
+    drawing.update_layout(
+        xaxis={"domain": [0.0, 0.36]},
         xaxis2={"domain": [0.45, 1.0], "anchor": "y2", "title": {"text": "log time log(ηt)"}},
         yaxis2={"anchor": "x2", "title": {"text": "logit of each token"}},
         margin={"r": min(reach, 110.0) + 14, "t": theme.TOP, "b": theme.BOTTOM, "l": 12},
     )
-    return theme.finish(fig, _talk_alt(anatomy, curves), dark, "talk_picture", stacked=narrow)
+    return drawing.figure(_talk_alt(anatomy, curves), dark, "talk_picture", stacked=narrow)
 
 
 def thumbnail(anatomy: Dataset, curves: Dataset, dark: bool = False) -> go.Figure:
     """The talk picture as a small card: same colours and positions, no axes, no words, no interaction."""
-    fig = go.Figure()
-    draw_condensation(fig, anatomy, dark, compact=True)
-    _logits(fig, curves, dark, axis="2", compact=True)
+    drawing = Drawing()
+    draw_condensation(drawing, anatomy, dark, compact=True)
+    _logits(drawing, curves, dark, axis="2", compact=True)
     bare = {"visible": False, "fixedrange": True}
-    fig.update_layout(
+    drawing.update_layout(
         xaxis={"domain": [0.0, 0.34], **bare},
         yaxis=bare,
         xaxis2={"domain": [0.4, 1.0], "anchor": "y2", **bare},
@@ -64,11 +65,11 @@ def thumbnail(anatomy: Dataset, curves: Dataset, dark: bool = False) -> go.Figur
         margin={"l": 4, "r": 8, "t": 8, "b": 8},
         height=152,
     )
-    fig.update_traces(hoverinfo="skip", hovertemplate=None)
-    return theme.finish(fig, _talk_alt(anatomy, curves), dark, "thumbnail")
+    fig = drawing.figure(_talk_alt(anatomy, curves), dark, "thumbnail")
+    return fig.update_traces(hoverinfo="skip", hovertemplate=None)
 
 
-def _logits(fig: go.Figure, curves: Dataset, dark: bool, axis: str, compact: bool = False) -> list[theme.EndLabel]:
+def _logits(drawing: Drawing, curves: Dataset, dark: bool, axis: str, compact: bool = False) -> list[theme.EndLabel]:
     colours = theme.token_colours(int(curves.attrs["vocab_size"]), dark)
     names = [theme.escape(str(name)) for name in curves.name.values]
     hues = [colours[int(token) % len(colours)] for token in curves.token.values]
@@ -78,30 +79,28 @@ def _logits(fig: go.Figure, curves: Dataset, dark: bool, axis: str, compact: boo
         predicted = curves.predicted.values[position]
         if not np.isfinite(predicted).any():
             continue
-        fig.add_trace(
-            go.Scatter(
-                x=time,
-                y=predicted,
-                mode="lines",
-                line={"dash": "dash", "width": 1.2 if compact else 1.6, "color": hue},
-                name=f"{name} (theory)",
-                hovertemplate=f"{name}: %{{y:.3f}} predicted<br>slope {signed(float(curves.level[position]))}"
-                "<br>log time %{x:.2f}<extra></extra>",
-                **axes,
-            )
+        drawing.add_scatter(
+            x=time,
+            y=predicted,
+            mode="lines",
+            line={"dash": "dash", "width": 1.2 if compact else 1.6, "color": hue},
+            name=f"{name} (theory)",
+            hovertemplate=f"{name}: %{{y:.3f}} predicted<br>slope {signed(float(curves.level[position]))}"
+            "<br>log time %{x:.2f}<extra></extra>",
+            **axes,
         )
     if "measured" in curves:
-        _measured_logits(fig, curves, names, hues, dark, axes, 4 if compact else theme.MARKER_SIZE)
+        _measured_logits(drawing, curves, names, hues, dark, axes, 4 if compact else theme.MARKER_SIZE)
     span = _logit_range(curves)
     stop = float(max(time[-1], curves.measured_log_time.values[-1] if "measured" in curves else time[-1]))
-    fig.update_layout(
-        {
+    drawing.update_layout(
+        **{
             f"yaxis{axis}": {"range": list(span)},
             f"xaxis{axis}": {"range": [float(time[0]), stop + 0.02 * (stop - float(time[0]))]},
         }
     )
     if curves.attrs["anchored"] and not compact:
-        fig.add_annotation(
+        drawing.add_annotation(
             x=0,
             y=1,
             xref=f"x{axis} domain",
@@ -114,34 +113,38 @@ def _logits(fig: go.Figure, curves: Dataset, dark: bool, axis: str, compact: boo
         )
     labels = theme.end_labels(_ends(curves), names, hues, span)
     if not compact:
-        theme.add_end_labels(fig, labels, stop, dark, xref=f"x{axis}", yref=f"y{axis}")
+        theme.add_end_labels(drawing, labels, stop, dark, xref=f"x{axis}", yref=f"y{axis}")
     return labels
 
 
 def _measured_logits(
-    fig: go.Figure, curves: Dataset, names: list[str], hues: list[str], dark: bool, axes: dict[str, str], size: int
+    drawing: Drawing,
+    curves: Dataset,
+    names: list[str],
+    hues: list[str],
+    dark: bool,
+    axes: dict[str, str],
+    size: int,
 ) -> None:
     shown = theme.spaced(curves.measured_log_time.values, min(theme.POINTS, theme.MAX_MARKERS // len(names)))
     x = curves.measured_log_time.values[shown]
     y = curves.measured.values[:, shown]
     expected = curves.predicted_at_step.values[:, shown]
-    fig.add_trace(
-        go.Scatter(
-            x=np.tile(x, len(names)),
-            y=y.ravel(),
-            mode="markers",
-            marker={
-                "size": size,
-                "color": np.repeat(hues, len(shown)),
-                "line": {"width": 1 if size > 5 else 0.5, "color": theme.palette(dark).paper},
-            },
-            text=np.repeat(names, len(shown)),
-            customdata=np.stack([expected.ravel(), np.tile(curves.step.values[shown], len(names))], axis=-1),
-            hovertemplate="<b>%{text}</b>: %{y:.4f} measured<br>%{customdata[0]:.4f} predicted"
-            "<br>step %{customdata[1]:,}, log time %{x:.2f}<extra></extra>",
-            name="trained model",
-            **axes,
-        )
+    drawing.add_scatter(
+        x=np.tile(x, len(names)),
+        y=y.ravel(),
+        mode="markers",
+        marker={
+            "size": size,
+            "color": np.repeat(hues, len(shown)),
+            "line": {"width": 1 if size > 5 else 0.5, "color": theme.palette(dark).paper},
+        },
+        text=np.repeat(names, len(shown)),
+        customdata=np.stack([expected.ravel(), np.tile(curves.step.values[shown], len(names))], axis=-1),
+        hovertemplate="<b>%{text}</b>: %{y:.4f} measured<br>%{customdata[0]:.4f} predicted"
+        "<br>step %{customdata[1]:,}, log time %{x:.2f}<extra></extra>",
+        name="trained model",
+        **axes,
     )
 
 

@@ -13,6 +13,9 @@ from widgets.condensation import signed
 if TYPE_CHECKING:
     from xarray import Dataset
 
+NARROW = 220.0
+"""Pixels that a panel's columns have on a phone: names that need more are turned upright."""
+
 
 def extraction_heatmap(data: Dataset, dark: bool = False, narrow: bool = False) -> go.Figure:
     """Slope differences read from the trained logits, beside the true relation; a cross marks a wrong reading.
@@ -61,18 +64,21 @@ def extraction_heatmap(data: Dataset, dark: bool = False, narrow: bool = False) 
             name="read wrongly",
         )
     )
-    square = {"type": "category", "showgrid": False, "side": "top", "title": {"text": ""}}
+    widths = [theme.text_width(name) for name in names]
+    turned = sum(widths) + 8 * len(names) > NARROW
+    lift = min(max(widths), 90.0) + 16 if turned else 26
+    square = {"type": "category", "showgrid": False, "side": "top", "tickangle": -90 if turned else 0}
     rows_axis = {"type": "category", "showgrid": False, "autorange": "reversed"}
     fig.update_layout(
         xaxis={**square, "domain": [0.0, 0.46]},
         yaxis=rows_axis,
         xaxis2={**square, "domain": [0.54, 1.0], "anchor": "y2"},
         yaxis2={**rows_axis, "anchor": "x2", "showticklabels": False},
-        height=theme.PANEL_HEIGHT + 112,
-        margin={"t": 64, "b": 48, "l": 12, "r": 16},
+        height=theme.PANEL_HEIGHT + lift + 38 + 56,
+        margin={"t": lift + 38, "b": 56, "l": 12, "r": 16},
     )
     for axis, title in (("", "read from the weights"), ("2", "true relation")):
-        _panel_title(fig, axis, title, theme.palette(dark).muted)
+        _panel_title(fig, axis, title, theme.palette(dark).muted, lift)
     _relation_key(fig, dark)
     comparable = int(np.isfinite(relation).sum())
     alt = (
@@ -161,7 +167,7 @@ def _relation_key(fig: go.Figure, dark: bool) -> None:
         f"<span style='color:{scale[5][1]}'>■</span> row above column",
         f"<span style='color:{scale[2][1]}'>■</span> same",
         f"<span style='color:{scale[0][1]}'>■</span> below",
-        "blank: incomparable",
+        "<br>blank: incomparable",
     )
     fig.add_annotation(
         x=0,
@@ -173,11 +179,12 @@ def _relation_key(fig: go.Figure, dark: bool) -> None:
         yshift=-14,
         showarrow=False,
         text="  ".join(parts),
+        align="left",
         font={"size": theme.TICK_SIZE, "color": theme.palette(dark).muted},
     )
 
 
-def _panel_title(fig: go.Figure, axis: str, text: str, colour: str) -> None:
+def _panel_title(fig: go.Figure, axis: str, text: str, colour: str, lift: float = 4) -> None:
     fig.add_annotation(
         x=0,
         y=1,
@@ -185,7 +192,7 @@ def _panel_title(fig: go.Figure, axis: str, text: str, colour: str) -> None:
         yref=f"y{axis} domain",
         xanchor="left",
         yanchor="bottom",
-        yshift=4 if not text.startswith(("read", "true")) else 26,
+        yshift=lift,
         text=text,
         showarrow=False,
         font={"size": theme.TEXT_SIZE, "color": colour},

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from widgets import marks, theme
 from widgets.condensation import signed
+from widgets.drawing import Drawing
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -58,8 +59,14 @@ def playground_bars(data: Dataset, dark: bool = False) -> go.Figure:
             )
         )
     fig.update_layout(
-        xaxis={"range": [0, 1], "tickformat": ".0%", "title": {"text": "probability of the next token"}},
-        yaxis={"autorange": "reversed", "type": "category", "showgrid": False, "tickfont": {"size": theme.TEXT_SIZE}},
+        xaxis={"range": [0, 1.03], "tickformat": ".0%", "title": {"text": "probability of the next token"}},
+        yaxis={
+            "ticklabelstandoff": 8,
+            "autorange": "reversed",
+            "type": "category",
+            "showgrid": False,
+            "tickfont": {"size": theme.TEXT_SIZE},
+        },
         height=len(names) * 38 + theme.TOP + theme.BOTTOM,
         bargap=0.3,
     )
@@ -118,8 +125,9 @@ def condensation_explorer(data: Dataset, dark: bool = False) -> go.Figure:
     labels = [_component_label(data, component) for component in range(count)]
     radii = np.clip(5.0 * np.sqrt(sizes), 5.0, 13.0)
     fig = go.Figure()
+    drawing = Drawing()
     for upper, lower in zip(data.upper.values.tolist(), data.lower.values.tolist(), strict=True):
-        _arc(fig, int(upper), int(lower), colours.muted)
+        _arc(drawing, int(upper), int(lower), colours.muted)
     fig.add_trace(
         go.Scatter(
             x=[0.0] * count,
@@ -143,10 +151,10 @@ def condensation_explorer(data: Dataset, dark: bool = False) -> go.Figure:
     levels = [signed(float(level)) for level in data.level.values]
     for row, (short, _) in enumerate(labels):
         font = {"size": theme.TICK_SIZE, "color": colours.ink if sizes[row] > 1 else colours.muted}
-        fig.add_annotation(y=row, text=short, xanchor="left", xshift=22, font=font, **words)
+        drawing.add_annotation(y=row, text=short, xanchor="left", xshift=22, font=font, **words)
         if row == 0 or levels[row] != levels[row - 1]:
             font = {"size": theme.TICK_SIZE, "color": colours.muted}
-            fig.add_annotation(y=row, text=levels[row], xanchor="right", xshift=-ARC - 16, font=font, **words)
+            drawing.add_annotation(y=row, text=levels[row], xanchor="right", xshift=-ARC - 16, font=font, **words)
     fig.update_layout(
         xaxis={"visible": False, "range": [0.0, 1.0], "fixedrange": True},
         yaxis={
@@ -160,7 +168,7 @@ def condensation_explorer(data: Dataset, dark: bool = False) -> go.Figure:
     )
     hidden = int(data.attrs["hidden"])
     if hidden:
-        fig.add_annotation(
+        drawing.add_annotation(
             x=0,
             y=0,
             yref="paper",
@@ -172,6 +180,7 @@ def condensation_explorer(data: Dataset, dark: bool = False) -> go.Figure:
             text=f"and {hidden:,} lower components",
             font={"size": theme.TICK_SIZE, "color": colours.muted},
         )
+    drawing.onto(fig)
     alt = (
         f"The top {count} of {count + hidden} components for last token {data.attrs['last_name']}; the highest is "
         f"{', '.join(str(name) for name in data.name.values[data.member.values == 0][:4])}."
@@ -199,9 +208,9 @@ def _component_label(data: Dataset, component: int) -> tuple[str, str]:
     return " · ".join(shown) + more, head + "<br>".join(pairs[:20]) + rest
 
 
-def _arc(fig: go.Figure, upper: int, lower: int, colour: str) -> None:
+def _arc(drawing: Drawing, upper: int, lower: int, colour: str) -> None:
     depth = ARC * 4 / 3 * min(1.0, ((abs(lower - upper) + 1) / 14) ** 0.6)
     third = (lower - upper) * 0.3
     path = f"M 0,{upper} C {-depth:.1f},{upper + third} {-depth:.1f},{lower - third} 0,{lower}"
     line = {"width": 1.1, "color": theme.translucent(colour, 0.6)}
-    fig.add_shape(type="path", path=path, xref="paper", xsizemode="pixel", xanchor=0, line=line, layer="below")
+    drawing.add_shape(type="path", path=path, xref="paper", xsizemode="pixel", xanchor=0, line=line, layer="below")

@@ -12,8 +12,8 @@ from typing import Any, Literal
 import marimo as mo
 
 from theory.bench import Result
-from theory.claim import Assumption, Claim, Room, Stop
 from theory.errors import BenchError, Cancelled
+from theory.vocabulary import Assumption, Claim, Room, Stop
 from widgets import ruler
 
 EXPERIMENTS = threading.BoundedSemaphore(2)
@@ -133,13 +133,13 @@ def section(title: str, sentence: str) -> Any:
 def statement(claim: Claim, assumptions: Sequence[Assumption], picker: Any) -> Any:
     """The claim's formula beside its assumptions, each a chip that says whether it holds here and why."""
     formula = mo.md(f"$${claim.latex}$$").text
-    kind = {"theorem": "Theorem of the paper", "extension": "Extension, derived here", "observation": "Observation"}
+    kind = {"theorem": "Theorem of the paper.", "extension": "Extension, derived here.", "observation": "Observation."}
     return mo.Html(
-        '<div class="bench"><div class="bench-card">'
-        f'<div class="bench-statement"><div>{picker}</div>'
-        f'<div class="bench-chips">{ruler.chips(assumptions)}</div></div>'
-        f'<div class="bench-formula">{formula}</div>'
-        f'<p class="bench-caption"><b>{kind[claim.kind]}.</b> {escape(claim.statement)}</p></div></div>'
+        '<div class="bench"><div class="bench-card" id="statement">'
+        f'<div class="bench-statement"><div><h2 class="bench-eyebrow">Statement</h2>{picker}'
+        f'<div class="bench-formula">{formula}</div></div>'
+        f'<div><div class="bench-chips">{ruler.chips(assumptions)}</div></div></div>'
+        f'<p class="bench-caption"><b>{kind[claim.kind]}</b> {escape(claim.statement)}</p></div></div>'
     )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from theory.bench import Result
-    from theory.claim import Assumption, Check, Status, Verdict
+    from theory.vocabulary import Assumption, Check, Status, Verdict
 
 WIDTH, PAD, SIZE, ROW = 320.0, 8.0, 12.0, 15.0
 """Narrowest page, side margin, type size and label line height, in pixels. Positions are drawn as shares of the real

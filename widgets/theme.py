@@ -10,6 +10,7 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 import plotly.io as pio
@@ -27,6 +28,9 @@ from widgets.colour import palette as palette
 from widgets.colour import readable as readable
 from widgets.colour import token_colours as token_colours
 from widgets.colour import translucent as translucent
+
+if TYPE_CHECKING:
+    from widgets.drawing import Drawing
 
 FONT = "Inter, system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif"
 TEXT_SIZE, TICK_SIZE, SMALL_SIZE = 13, 12, 11
@@ -103,7 +107,7 @@ def spaced(positions: Sequence[float], count: int) -> list[int]:
     """Indices of at most ``count`` of the ascending ``positions``, evenly spread; the last is always among them.
 
     >>> spaced([0, 1, 1.1, 2, 3, 4], 3)
-    [1, 3, 5]
+    [0, 3, 5]
     """
     if len(positions) == 0:
         return []
@@ -120,7 +124,7 @@ def text_width(text: str, size: float = TICK_SIZE) -> float:
     return len(text) * size * CHARACTER_WIDTH
 
 
-def add_end_labels(fig: go.Figure, labels: Sequence[EndLabel], x: float, dark: bool, **axes: object) -> None:
+def add_end_labels(fig: go.Figure | Drawing, labels: Sequence[EndLabel], x: float, dark: bool, **axes: object) -> None:
     """Write ``labels`` to the right of the curves that end at ``x``; ``axes`` are ``xref`` and ``yref``."""
     for label in labels:
         fig.add_annotation(

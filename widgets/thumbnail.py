@@ -185,7 +185,7 @@ def _arrow(note: Any, axes: dict[str, Axis]) -> str:
     if length - gap - start < 3:
         return ""
     width = float(note.arrowwidth or 1)
-    size = 3.2 * width * float(note.arrowsize or 1)
+    size = 5.5 * width * float(note.arrowsize or 1)
     tip = (head[0] - gap * ux, head[1] - gap * uy)
     neck = (tip[0] - size * ux, tip[1] - size * uy)
     wing = (size * 0.45 * -uy, size * 0.45 * ux)

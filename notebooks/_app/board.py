@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from theory.claim import Room, Status
+from theory.vocabulary import Room, Status
 
 LOGGER = logging.getLogger(__name__)
 

@@ -31,7 +31,7 @@ from notebooks._app.board import Board
 from notebooks._app.gallery import gallery_page, gallery_status, skeleton
 from theory import catalog
 from theory.bench import check_claim
-from theory.claim import Room
+from theory.vocabulary import Room
 from theory.store import Store
 from widgets.thumbnail import PICTURES
 

@@ -7,8 +7,8 @@ import pytest
 from scipy.optimize import minimize
 
 from tests.next_token.random_prompts import descend, loss_and_gradient, ranked, reachability
-from theory.errors import ParameterError
 from theory.choice import estimation_variance, fisher_information
+from theory.errors import ParameterError
 from theory.next_token.extraction import (
     classified_correctly,
     extract,

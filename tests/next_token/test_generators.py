@@ -84,8 +84,10 @@ def test_a_contradiction_closes_a_cycle(count: int) -> None:
     assert prompts.n == clean.n + count and (prompts.labels[:20] == clean.labels).all()
     assert not acyclic(priority_structure(prompts))
     assert generators.add_contradictions(clean, 0, seed=0) is clean
-    with pytest.raises(ParameterError, match="contradictions = 1"):
-        generators.add_contradictions(make_prompts([[0, 1], [0, 1]], [0, 1]), 1, seed=0)
+    entangled = make_prompts([[0, 1], [0, 1]], [0, 1])
+    assert generators.add_contradictions(entangled, 1, seed=0).n == 3
+    alone = make_prompts([[1, 1]], [1])
+    assert generators.add_contradictions(alone, 3, seed=0) is alone
 
 
 def test_named_examples() -> None:

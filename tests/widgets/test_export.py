@@ -26,8 +26,9 @@ from theory.bench import Result
 from theory.next_token import views
 from theory.store import session_store
 from widgets import render, theme
-from widgets.export import COLUMN_INCHES, PAGE_INCHES, Upload, export_zip, tidy
+from widgets.export import COLUMN_INCHES, PAGE_INCHES, Upload, export_zip
 from widgets.render import Renderer, RenderError
+from widgets.tables import tidy
 from widgets.thumbnail import figure_svg, thumbnail
 
 BUILDERS = (

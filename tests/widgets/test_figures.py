@@ -13,13 +13,13 @@ import plotly.io as pio
 import pytest
 from xarray import Dataset
 
-from theory.claim import Assumption, Check
 from theory.errors import DataError
 from theory.judge import judge
 from theory.next_token import generators, views
 from theory.next_token.descent import descend
 from theory.next_token.prompts import Prompts, make_prompts
 from theory.next_token.structure import Solution, solve
+from theory.vocabulary import Assumption, Check
 from widgets import next_token, ruler, theme
 from widgets.colour import contrast
 from widgets.layered import Item, first_angle, place

@@ -14,9 +14,9 @@ import numpy.typing as npt
 from xarray import Dataset
 
 from theory.choice import fit_choice
-from theory.claim import Emit, Experiment, Plan, Replicate, Stop
 from theory.errors import Cancelled
 from theory.next_token.prompts import Prompts
+from theory.vocabulary import Emit, Experiment, Plan, Replicate, Stop
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -51,11 +51,13 @@ def _closure(params: Any, replicates: Sequence[Replicate], device: str, emit: Em
 
 
 def generic_margin_problem(prompts: Prompts) -> Floats:
-    """Solve the Graph-SVM on the whole d x d matrix with one constraint per ordered pair; returns ``logits[token, last]``.
+    """Solve the Graph-SVM on the whole d x d matrix with one constraint per ordered pair; returns logits [token, last].
 
     Minimise ||W||_F subject to (e_i - e_j)' W e_k = 0 for i, j in one component and >= 1 when i has priority over j.
     """
-    import cvxpy as cp  # heavy, and needed by this experiment only
+    import cvxpy  # heavy, and needed by this experiment only
+
+    cp = cast(Any, cvxpy)  # its type hints are partial
 
     reach = reachability(prompts)
     embed = prompts.vectors
@@ -87,7 +89,9 @@ def _generic_qp(params: Any, replicates: Sequence[Replicate], device: str, emit:
     return _each(replicates, one, emit, stop)
 
 
-def _luce_replicates(params: Any, replicates: Sequence[Replicate], device: str, emit: Emit, stop: Stop) -> list[Dataset]:
+def _luce_replicates(
+    params: Any, replicates: Sequence[Replicate], device: str, emit: Emit, stop: Stop
+) -> list[Dataset]:
     def one(prompts: Prompts, seed: int) -> Dataset:
         generator = np.random.default_rng(seed)
         counts, true = prompts.counts(), np.asarray(prompts.true_scores)

@@ -9,8 +9,8 @@ import numpy as np
 
 from theory.errors import ParameterError
 from theory.next_token import generators
-from theory.next_token.generators import Floats
 from theory.next_token.from_text import from_text
+from theory.next_token.generators import Floats
 from theory.next_token.parameters import Params
 from theory.next_token.prompts import Prompts, make_prompts
 from theory.text import decode_upload, parse_jsonl_sequences
@@ -50,10 +50,7 @@ def bounds(params: Params) -> dict[str, tuple[float, float]]:
     """Ranges that depend on the other parameters."""
     if params.sequences is not None or params.generator != "ranked_noise":
         return {}
-    limits: dict[str, tuple[float, float]] = {"n_last": (1, params.vocab_size)}
-    if params.embedding != "random_unit":
-        limits["dim"] = (params.vocab_size, 64)
-    return limits
+    return {"n_last": (1, params.vocab_size)}
 
 
 def _given(params: Params) -> Prompts:
@@ -97,12 +94,12 @@ def _embedding(params: Params, vocab_size: int, data_seed: int) -> Floats | None
         if embed.ndim != 2 or len(embed) != vocab_size or not np.isfinite(embed).all():
             raise ParameterError("embed", f"shape {embed.shape}", f"{vocab_size} rows of finite numbers")
         return embed
-    match params.embedding:
-        case "orthonormal":
-            if params.dim is not None and params.dim < vocab_size:
-                raise ParameterError("dim", params.dim, f"at least the vocabulary size {vocab_size} for orthonormal rows")
-            return None
-        case "equicorrelated":
-            return generators.equicorrelated(vocab_size, params.dim, params.correlation)
-        case "random_unit":
-            return generators.random_unit(vocab_size, params.dim, data_seed)
+    dim = params.dim or vocab_size
+    if params.embedding == "random_unit":
+        return generators.random_unit(vocab_size, dim, data_seed)
+    if dim < vocab_size:
+        correlation = params.correlation if params.embedding == "equicorrelated" else 0.0
+        return generators.squeezed(generators.equicorrelated(vocab_size, correlation=correlation), dim, data_seed)
+    if params.embedding == "equicorrelated":
+        return generators.equicorrelated(vocab_size, dim, params.correlation)
+    return None

@@ -12,14 +12,15 @@ import numpy as np
 import numpy.typing as npt
 from xarray import Dataset
 
-from theory.claim import Emit, Experiment, Plan, Replicate, Stop
 from theory.next_token.descent import Trajectory, descend
 from theory.next_token.parameters import Params
 from theory.next_token.prompts import Prompts
 from theory.next_token.schedule import checkpoint_steps
 from theory.training import choose_engine, predicted_seconds
+from theory.vocabulary import Emit, Experiment, Plan, Replicate, Stop
 
 Floats = npt.NDArray[np.float64]
+
 
 def initial_logits(params: Any, prompts: Prompts) -> Floats | None:
     """Gaussian initial logits with standard deviation ``initial_scale``, fixed by the data; None when it is 0."""
@@ -43,7 +44,7 @@ def _dataset(trajectory: Trajectory) -> Dataset:
     )
     if trajectory.diverged_at is not None:
         data.attrs["not_run"] = (
-            f"Not judged: training diverged at step {trajectory.diverged_at:,} (the loss rose or stopped being finite); "
+            f"Not judged: training diverged at step {trajectory.diverged_at:,} (the loss rose or was not finite); "
             "lower learning_rate"
         )
     return data
@@ -100,7 +101,8 @@ def _plan(params: Params, problem: Any, replicates: int) -> Plan:
 
 
 _MODULES = tuple(
-    f"theory.next_token.{name}" for name in ("experiments", "schedule", "prompts", "descent", "descent_compiled", "descent_tensor", "rows")
+    f"theory.next_token.{name}"
+    for name in ("experiments", "schedule", "prompts", "descent", "descent_compiled", "descent_tensor", "rows")
 )
 training = Experiment(
     "next_token/training",

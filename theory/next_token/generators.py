@@ -130,23 +130,26 @@ def luce_labels(prompts: Prompts, theta: Floats, seed: int) -> Prompts:
 def add_contradictions(prompts: Prompts, count: int, seed: int) -> Prompts:
     """Append ``count`` reversed samples: existing prompts, labelled with a token that their label had priority over.
 
-    Raises:
-        ParameterError: no prompt has a token below its label (every prompt is already inside a component).
+    Where every prompt is already inside a component any other token of a prompt is taken; prompts of a single distinct
+    token cannot be contradicted and come back as they are.
     """
     if count == 0:
         return prompts
     structure = priority_structure(prompts)
-    candidates: list[tuple[int, int]] = []
+    lower: list[tuple[int, int]] = []
+    other: list[tuple[int, int]] = []
     for row in range(prompts.n):
         column = structure.column(int(prompts.last[row]))
         label = int(prompts.labels[row])
-        below = [j for j in np.unique(prompts.sequence(row)).tolist() if column.component[j] != column.component[label]]
-        candidates += [(row, token) for token in below]
+        for token in np.unique(prompts.sequence(row)).tolist():
+            if token != label:
+                below = column.component[token] != column.component[label]
+                (lower if below else other).append((row, token))
     # The last token is in every prompt: as a label it would pull whole columns into one component.
-    mild = [(row, token) for row, token in candidates if token != prompts.last[row]]
-    candidates = mild or candidates
+    mild = [(row, token) for row, token in lower if token != prompts.last[row]]
+    candidates = mild or lower or other
     if not candidates:
-        raise ParameterError("contradictions", count, "0: no prompt has a token below its label")
+        return prompts
     picks = np.random.default_rng(seed).integers(len(candidates), size=count)
     rows, tokens = np.array(candidates, dtype=np.int64)[picks].T
     extended = select(prompts, np.concatenate([np.arange(prompts.n), rows]))
@@ -210,6 +213,14 @@ def random_unit(vocab_size: int, dim: int | None = None, seed: int = 0) -> Float
     """Independent uniform directions, shape (vocab_size, dim); ``dim`` may be below ``vocab_size``."""
     rows = gaussian_rows(vocab_size, dim, seed)
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def squeezed(rows: Floats, dim: int, seed: int = 0) -> Floats:
+    """Rows seen from a random ``dim``-dimensional subspace, at unit length: too few dimensions to stay independent."""
+    _at_least("dim", dim, 1)
+    basis = np.linalg.qr(np.random.default_rng(seed).standard_normal((rows.shape[1], dim)))[0]
+    shadows = rows @ basis
+    return shadows / np.linalg.norm(shadows, axis=1, keepdims=True)
 
 
 def gaussian_rows(vocab_size: int, dim: int | None = None, seed: int = 0) -> Floats:

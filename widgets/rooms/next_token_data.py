@@ -10,7 +10,6 @@ from typing import Any
 import marimo as mo
 import numpy as np
 
-from theory.claim import Stop
 from theory.errors import BenchError
 from theory.next_token import surveys, views
 from theory.next_token.automaton import generate
@@ -18,21 +17,25 @@ from theory.next_token.heldout import HeldOut, OwnData, Score, judge_held_out, r
 from theory.next_token.prompts import Prompts
 from theory.next_token.structure import solve
 from theory.text import language_reference
+from theory.vocabulary import Stop
 from widgets import next_token as figures
 from widgets import panel
-from widgets.rooms.next_token import HEIGHT, Screen, Shown, graph_files, joined, show
+from widgets.rooms.next_token import HEIGHT, Screen, Shown, show
+from widgets.rooms.next_token_cards import joined
+from widgets.rooms.next_token_tests import graph_files
 
 MAX_UPLOAD = 8_000_000
 FORMS = {"Words": "words", "Characters": "characters", "JSONL tokens": "jsonl"}
 LONGEST_PROMPT = 16
 TOKENS_OFFERED = 40
 CERTIFICATES = {
-    "comparable": ("Certain", "one component present has priority over all others: the theorem decides"),
-    "decided_by_margin": ("By margin", "the data leave it open; the minimum norm decides, slowly"),
-    "tie": ("Tie", "levels are equal; training frequencies or the early steps decide"),
-    "contains_unseen": ("Unseen", "a token never occurred with this last token: it keeps its initial logit"),
-    "no_data": ("No data", "no training prompt ends with this token"),
+    "comparable": "Certain, by the theorem",
+    "decided_by_margin": "Decided by margin",
+    "tie": "A tie",
+    "contains_unseen": "Holds an unseen token",
+    "no_data": "No data",
 }
+"""What a certificate means, in a few words."""
 COMPONENTS_SHOWN = 12
 LASTS_OFFERED = 400
 
@@ -68,12 +71,12 @@ def playground(problem: Prompts, prompt: Sequence[int], run: panel.Run, seed: in
         "Bars: the automaton, computed without training. Points: the trained model.",
         screen,
     )
-    word, reason = CERTIFICATES[data.attrs["certificate"]]
+    word = CERTIFICATES[data.attrs["certificate"]]
     text = " ".join(problem.name(int(token)) for token in generate(solution, prompt, 24, seed))
     said = (
         f'<h3>Prompt</h3><p class="bench-code">{panel.escape(data.attrs["prompt"])} → ?</p>'
-        f'<p class="bench-caption"><b>{word}:</b> {panel.escape(reason)} '
-        f"({panel.escape(data.attrs['explanation'])}).</p>"
+        f'<p class="bench-caption"><b>{word}:</b> '
+        f"{panel.escape(data.attrs['explanation'])}.</p>"
         f'<h3>It goes on</h3><p class="bench-code">{panel.escape(text)}</p>'
         + panel.sentence("Only tokens of the prompt can follow: the automaton never leaves them.")
     )
@@ -152,7 +155,7 @@ def study_numbers(study: Study) -> str:
         row("automaton, in training", found.in_training),
         row("untrained layer (counts), held out", found.untrained),
     ]
-    why = ", ".join(f"{count:,} {CERTIFICATES[name][0].lower()}" for name, count in found.certificates.items())
+    why = ", ".join(f"{count:,} {CERTIFICATES[name].lower()}" for name, count in found.certificates.items())
     return (
         panel.stats(numbers)
         + panel.table(head, rows)

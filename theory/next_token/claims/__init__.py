@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from theory.claim import Paper, Preset, Room
 from theory.next_token.claims.finite_time import regularisation_path, sharp_logits
 from theory.next_token.claims.limits import finite_part, gd_direction, loss_gap
 from theory.next_token.claims.order import graph_svm, priority_order
@@ -10,6 +9,7 @@ from theory.next_token.claims.program import automaton, extraction, incomparable
 from theory.next_token.claims.statistics import consistency, other_losses
 from theory.next_token.data import bounds, draw, load
 from theory.next_token.parameters import Params
+from theory.vocabulary import Paper, Preset, Room
 
 PAPER = Paper(
     authors="Yingcong Li, Yixiao Huang, M. Emrullah Ildiz, Ankit Singh Rawat, Samet Oymak",
@@ -39,7 +39,7 @@ PRESETS = (
         "undecided_voter",
         "The undecided voter",
         {"generator": "undecided_voter"},
-        "Three votes for yes, one for no. Asked about both at once, which training never showed, the model says 75 : 25.",
+        "Three votes for yes, one for no. Asked about both at once, which was never trained, the model says 75 : 25.",
     ),
     Preset(
         "one_contradiction",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from theory.claim import Assumption
+from theory.next_token.claims.measures import is_feasible
 from theory.next_token.parameters import Params
 from theory.next_token.prompts import Prompts
 from theory.next_token.structure import Solution
+from theory.vocabulary import Assumption
 
 
 def labels_present(prompts: Prompts) -> Assumption:
@@ -20,7 +21,9 @@ def embeddings_independent(prompts: Prompts) -> Assumption:
     """The embeddings are linearly independent: a linear head that inverts them exists."""
     size = prompts.vocab_size
     rank = size if prompts.is_orthonormal else int(np.linalg.matrix_rank(prompts.vectors))
-    return Assumption("independent embeddings", rank == size, f"rank {rank} of {size} tokens in {prompts.dim} dimensions")
+    return Assumption(
+        "independent embeddings", rank == size, f"rank {rank} of {size} tokens in {prompts.dim} dimensions"
+    )
 
 
 def orthonormal(prompts: Prompts) -> Assumption:
@@ -55,6 +58,8 @@ def zero_start(params: Params) -> Assumption:
 
 def strict_complementarity(solution: Solution) -> Assumption:
     """Every tight margin constraint can carry a positive multiplier."""
+    if not is_feasible(solution):
+        return Assumption("strict complementarity", False, "no matrix gives every priority a positive margin")
     count = len(solution.degenerate_edges)
     detail = "every tight edge carries a multiplier" if count == 0 else f"{count} tight edges carry no multiplier"
     return Assumption("strict complementarity", count == 0, detail)
@@ -62,9 +67,13 @@ def strict_complementarity(solution: Solution) -> Assumption:
 
 def connected_support(solution: Solution) -> Assumption:
     """The support edges join all seen components of each last token: every logit is determined."""
+    if not is_feasible(solution):
+        return Assumption("connected support", False, "no matrix gives every priority a positive margin")
     columns = solution.condensation.columns
     loose = int(np.sum(~solution.connected[columns]))
-    return Assumption("connected support", loose == 0, f"{len(columns) - loose} of {len(columns)} last tokens connected")
+    return Assumption(
+        "connected support", loose == 0, f"{len(columns) - loose} of {len(columns)} last tokens connected"
+    )
 
 
 def separable(solution: Solution) -> Assumption:

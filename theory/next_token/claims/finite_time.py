@@ -11,11 +11,19 @@ import numpy as np
 import numpy.typing as npt
 from xarray import Dataset
 
-from theory.claim import Assumption, Check, Claim, Rival
 from theory.next_token import sharp
 from theory.next_token.claims import assumptions as needs
 from theory.next_token.claims.limits import TRAINED
-from theory.next_token.claims.measures import at_step, cosine, directional_weights, has_direction, time_at, weights
+from theory.next_token.claims.measures import (
+    at_step,
+    cosine,
+    directional_weights,
+    has_direction,
+    is_feasible,
+    levels_of,
+    time_at,
+    weights,
+)
 from theory.next_token.claims.order import DATA
 from theory.next_token.experiments import initial_logits, training
 from theory.next_token.offsets import solve_offsets
@@ -25,6 +33,7 @@ from theory.next_token.regularisation import PENALTIES
 from theory.next_token.schedule import checkpoint_steps, log_times
 from theory.next_token.structure import Solution, solve
 from theory.next_token.svm import solve_graph_svm
+from theory.vocabulary import Assumption, Check, Claim, Rival
 
 Floats = npt.NDArray[np.float64]
 _LOGITS = ("step", "token", "last")
@@ -57,7 +66,7 @@ def _logits(params: Params, prompts: Prompts, times: Floats, logits: Floats) -> 
 def _predict_logits(params: Params, prompts: Prompts) -> Dataset:
     solution = solve(prompts)
     times = log_times(params, prompts)
-    if not has_direction(solution) and not prompts.is_orthonormal:
+    if not is_feasible(solution):
         return _logits(params, prompts, times, np.full((len(times), *(prompts.vocab_size,) * 2), np.nan))
     initial = initial_logits(params, prompts)
     return _logits(params, prompts, times, sharp.predicted_logits(solution, times, initial))
@@ -114,7 +123,10 @@ def _no_step_size(params: Params, prompts: Prompts, solution: Solution) -> Float
 def _count_offset(params: Params, prompts: Prompts, solution: Solution) -> Floats:
     """Offsets from edge weights that ignore how often tokens occur: one for each prompt that shows the edge."""
     graph = solution.condensation
-    rows = [(int(prompts.labels[row]), int(prompts.last[row]), set(prompts.sequence(row).tolist())) for row in range(prompts.n)]
+    rows = [
+        (int(prompts.labels[row]), int(prompts.last[row]), set(prompts.sequence(row).tolist()))
+        for row in range(prompts.n)
+    ]
     weights = np.zeros(len(graph.edges))
     scc = np.full((prompts.vocab_size,) * 2, -1, dtype=np.int64)
     scc[graph.tokens, graph.last] = graph.scc
@@ -141,20 +153,23 @@ sharp_logits = Claim(
         *_sharp_needs(params, prompts),
         needs.plain_descent(params),
         needs.step_size_safe(params),
-        Assumption("a past to compare with", params.steps >= 1000, f"{params.steps:,} steps, at least 1,000"),
+        Assumption("a past to compare with", params.steps >= 10_000, f"{params.steps:,} steps, at least 10,000"),
     ),
     predict=_predict_logits,
     compare=_compare_logits,
     mutate=lambda prediction, amount: prediction.assign(
-        logits=prediction.logits + 2 * amount * (prediction.logits > prediction.logits.mean("token"))
+        logits=prediction.logits + amount * (prediction.logits > prediction.logits.mean("token"))
     ),
     experiment=training,
     rivals=(
         Rival("no offset", _shifted(_no_offset), {}, "stops at finite part plus slope"),
         Rival("step size forgotten", _shifted(_no_step_size), {}, "counts log steps instead of log(step size × steps)"),
-        Rival("prompts counted once", _shifted(_count_offset), {}, "ignores occurrences and soft weights in the intercept"),
+        Rival(
+            "prompts counted once", _shifted(_count_offset), {}, "ignores occurrences and soft weights in the intercept"
+        ),
     ),
-    power="",
+    power="0 false alarms in 240 instances at 10^4 and 10^5 steps (19 % undecided at 10^5); a shift of 0.2 nats is "
+    "rejected by 78 % of single instances, and by the eight judged together",
 )
 
 
@@ -176,15 +191,18 @@ def _path(logits: Floats, levels: Floats, scores: Floats) -> Dataset:
 
 def _predict_path(params: Params, prompts: Prompts) -> Dataset:
     solution = solve(prompts)
-    return _path(sharp.predicted_path(solution, PENALTIES), solution.levels, solution.fin_scores)
+    size = prompts.vocab_size
+    feasible = is_feasible(solution)
+    path = sharp.predicted_path(solution, PENALTIES) if feasible else np.full((len(PENALTIES), size, size), np.nan)
+    return _path(path, levels_of(solution), solution.fin_scores)
 
 
 def _compare_path(params: Params, prompts: Prompts, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
     """The smallest penalty against the limit. Gaps: the multipliers of the path are R lambda plus those of the offset,
     so that the gap is off by their ratio over R; twice that is allowed."""
-    if "penalty" not in raw:
-        return ()
     solution = solve(prompts)
+    if "penalty" not in raw or not is_feasible(solution):
+        return ()
     penalty = float(raw.penalty[-1])
     measured, predicted = raw.logits.values[-1], prediction.logits.values[-1]
     off = 1 - cosine(directional_weights(solution, measured), weights(prompts, prediction.levels.values))
@@ -221,8 +239,8 @@ def _path_unit_sizes(params: Params, prompts: Prompts) -> Dataset:
 regularisation_path = Claim(
     id="regularisation-path",
     title="A vanishing ridge reaches the same limit without dynamics",
-    statement="The minimiser of the loss plus a small ridge penalty has the same finite part, the same direction and the "
-    "same offset as gradient descent, with the Lambert function of the penalty for log-time.",
+    statement="The minimiser of the loss plus a small ridge penalty has the same finite part, the same direction and "
+    "the same offset as gradient descent, with the Lambert function of the penalty for log-time.",
     latex=r"W_\mu = W_{fin}+R\,W_{svm}+\widetilde W+O(1/R),\qquad R+\log R=\log\tfrac1\mu",
     source="arXiv 2403.08081, regularisation path; the constants are ours",
     kind="theorem",
@@ -233,12 +251,12 @@ regularisation_path = Claim(
     predict=_predict_path,
     compare=_compare_path,
     mutate=lambda prediction, amount: prediction.assign(
-        logits=prediction.logits + 2 * amount * (prediction.logits > prediction.logits.mean("token"))
+        logits=prediction.logits + amount * (prediction.logits > prediction.logits.mean("token"))
     ),
     experiment=training,
     rivals=(
         Rival("radius is log(1/μ)", _path_radius_log, {"optimizer": "newton_path"}, "drops the logarithm of R"),
         Rival("components count once", _path_unit_sizes, {"optimizer": "newton_path"}, "ignores component sizes"),
     ),
-    power="",
+    power="0 false alarms in 120 instances, 9 % undecided; a shift of one nat is rejected by 98 % of single instances",
 )

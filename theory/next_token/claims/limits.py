@@ -9,16 +9,24 @@ import numpy as np
 import numpy.typing as npt
 from xarray import Dataset
 
-from theory.claim import Assumption, Check, Claim, Rival
 from theory.next_token import sharp
 from theory.next_token.claims import assumptions as needs
-from theory.next_token.claims.measures import at_step, cosine, directional_weights, has_direction, time_at, weights
+from theory.next_token.claims.measures import (
+    at_step,
+    cosine,
+    directional_weights,
+    has_direction,
+    levels_of,
+    time_at,
+    weights,
+)
 from theory.next_token.claims.order import DATA
 from theory.next_token.experiments import training
 from theory.next_token.parameters import Params
 from theory.next_token.prompts import Prompts, make_prompts
 from theory.next_token.schedule import checkpoint_steps, log_times
-from theory.next_token.structure import Solution, solve
+from theory.next_token.structure import solve
+from theory.vocabulary import Assumption, Check, Claim, Rival
 
 Floats = npt.NDArray[np.float64]
 TRAINED = DATA | {"steps", "learning_rate", "optimizer", "initial_scale"}
@@ -100,7 +108,7 @@ finite_part = Claim(
         Rival("counts ignored", _without_counts, {}, "treats a repeated token like a single one"),
         Rival("label frequencies", _label_frequencies, {}, "takes log label frequencies instead of the choice model"),
     ),
-    power="false alarms: none in 240 trained instances at 10^3 to 3x10^5 steps; an error of 0.04 nats is always noticed",
+    power="0 false alarms in 360 instances at 10^3 to 10^5 steps; an error of 0.04 nats is rejected by every instance",
 )
 
 
@@ -116,10 +124,8 @@ def _tilt(prediction: Dataset, amount: float) -> Floats:
 def _predict_direction(params: Params, prompts: Prompts) -> Dataset:
     solution = solve(prompts)
     times = log_times(params, prompts)
-    known = has_direction(solution)
-    levels = solution.levels if known else np.full((prompts.vocab_size,) * 2, np.nan)
-    cosines = sharp.predicted_cosine(solution, times) if known else np.full(len(times), np.nan)
-    return _direction(params, prompts, levels, cosines)
+    cosines = sharp.predicted_cosine(solution, times) if has_direction(solution) else np.full(len(times), np.nan)
+    return _direction(params, prompts, levels_of(solution), cosines)
 
 
 def _direction(params: Params, prompts: Prompts, levels: Floats, cosines: Floats) -> Dataset:
@@ -134,8 +140,8 @@ def _direction(params: Params, prompts: Prompts, levels: Floats, cosines: Floats
 
 
 def _compare_direction(params: Params, prompts: Prompts, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
-    """The direction converges like 1/log t, so its cosine is compared with the predicted finite-time cosine, not with 1;
-    the displacement since a third of the steps is the slope, whose error falls like a power of t."""
+    """The direction converges like 1/log t, so its cosine is compared with the predicted one at finite time, not with
+    1; the displacement since a third of the steps is the slope, whose error falls like a power of t."""
     solution = solve(prompts)
     now, before = (directional_weights(solution, at_step(raw.logits, fraction)) for fraction in (1, 3))
     target = weights(prompts, prediction.levels.values)
@@ -188,7 +194,8 @@ gd_direction = Claim(
     assumptions=lambda params, prompts: (
         *_descent(params, prompts),
         needs.separable(solve(prompts)),
-        *_sharp(solve(prompts)),
+        needs.strict_complementarity(solve(prompts)),
+        needs.connected_support(solve(prompts)),
     ),
     predict=_predict_direction,
     compare=_compare_direction,
@@ -198,14 +205,9 @@ gd_direction = Claim(
         Rival("limit taken as reached", _already_there, {}, "predicts cosine 1 at finite time"),
         Rival("first gradient step", _mean_difference, {}, "takes label minus prompt mean for the final direction"),
     ),
-    power="",
+    power="0 false alarms in 360 instances at 10^3 to 10^5 steps (24 % undecided at 10^5); a slope off by 40 % is "
+    "rejected by 97 % of single instances at 10^5",
 )
-
-
-def _sharp(solution: Solution) -> tuple[Assumption, ...]:
-    if not has_direction(solution):
-        return (Assumption("separating direction", False, "no matrix gives every priority a positive margin"),)
-    return needs.strict_complementarity(solution), needs.connected_support(solution)
 
 
 # --- loss-gap --------------------------------------------------------------------------------------------------------
@@ -275,5 +277,6 @@ loss_gap = Claim(
         Rival("floor forgotten", _floorless, {}, "takes zero for the irreducible loss of cyclic data"),
         Rival("edges counted", _support_count, {}, "gives every support edge the multiplier one"),
     ),
-    power="",
+    power="0 false alarms in 360 instances at 10^3 to 10^5 steps, none undecided at 10^5; a constant off by 20 % is "
+    "rejected by every instance at 10^4 and 10^5",
 )

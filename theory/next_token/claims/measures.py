@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 import numpy.typing as npt
 from xarray import DataArray, Dataset
@@ -32,7 +30,7 @@ def directional_weights(solution: Solution, logits: Floats) -> Floats:
 def at_step(values: DataArray, fraction: int = 1) -> Floats:
     """The values recorded at the last step divided by ``fraction`` (the nearest record, when none is exact)."""
     wanted = float(values.step[-1]) / fraction
-    return cast(Floats, values.sel(step=wanted, method="nearest").values)
+    return values.values[int(np.abs(values["step"].values - wanted).argmin())]
 
 
 def time_at(data: Dataset, fraction: int = 1) -> float:
@@ -42,10 +40,20 @@ def time_at(data: Dataset, fraction: int = 1) -> float:
 
 def has_direction(solution: Solution) -> bool:
     """Whether W_svm exists and is not zero; it may not exist when the embeddings are dependent."""
+    return is_feasible(solution) and solution.svm.norm_squared > 0
+
+
+def is_feasible(solution: Solution) -> bool:
+    """Whether some matrix gives every priority a positive margin; only dependent embeddings can prevent it."""
     try:
-        return solution.svm.norm_squared > 0
+        return bool(np.isfinite(solution.svm.norm_squared))
     except DataError:
         return False
+
+
+def levels_of(solution: Solution) -> Floats:
+    """Graph-SVM levels [token, last]; NaN where no matrix meets the margins."""
+    return solution.levels if is_feasible(solution) else np.full((solution.prompts.vocab_size,) * 2, np.nan)
 
 
 def cosine(left: Floats, right: Floats) -> float:

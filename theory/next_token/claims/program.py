@@ -10,12 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from xarray import Dataset
 
-from theory.claim import Assumption, Check, Claim, Rival
-from theory.next_token import sharp
 from theory.next_token.automaton import Prediction, all_test_prompts, automaton_next, automaton_tolerance
 from theory.next_token.claims import assumptions as needs
 from theory.next_token.claims.limits import TRAINED
-from theory.next_token.claims.measures import at_step, has_direction, time_at, total_variation
+from theory.next_token.claims.measures import at_step, has_direction, is_feasible, time_at, total_variation
 from theory.next_token.experiments import training
 from theory.next_token.extraction import THRESHOLD, extract, pair_relation
 from theory.next_token.graph import priority_structure
@@ -23,6 +21,7 @@ from theory.next_token.parameters import Params
 from theory.next_token.prompts import Prompts
 from theory.next_token.schedule import log_times
 from theory.next_token.structure import Solution, solve
+from theory.vocabulary import Assumption, Check, Claim, Rival
 
 Floats = npt.NDArray[np.float64]
 ENUMERATED = 8
@@ -43,7 +42,7 @@ def _needs(params: Params, prompts: Prompts) -> tuple[Assumption, ...]:
 
 
 def _test_prompts(solution: Solution, seed: int = 0) -> list[tuple[int, ...]]:
-    """Prompts of distinct tokens for every last token with data: all of them, or 64 random ones for larger vocabularies."""
+    """Prompts of distinct tokens for every last token with data: all, or 64 random ones for larger vocabularies."""
     prompts = solution.prompts
     lasts = [int(k) for k in solution.condensation.columns]
     if prompts.vocab_size <= ENUMERATED:
@@ -64,14 +63,21 @@ def _answers(
     counts = np.zeros((len(asked), solution.prompts.vocab_size))
     for row, prompt in enumerate(asked):
         np.add.at(counts[row], list(prompt), 1.0)
-    bound = [automaton_tolerance(solution, p, a, log_time) for p, a in zip(asked, answered, strict=True)]
+    known = is_feasible(solution)
+    bound = [
+        automaton_tolerance(solution, prompt, answer, log_time) if known else inf
+        for prompt, answer in zip(asked, answered, strict=True)
+    ]
     return Dataset(
         {
             "probability": (("prompt", "token"), probability, {"long_name": "next-token probability"}),
             "counts": (("prompt", "token"), counts),
             "last": (("prompt",), np.array([prompt[-1] for prompt in asked], dtype=np.int64)),
             "bound": (("prompt",), np.array(bound), {"long_name": "allowed total variation"}),
-            "certificate": (("prompt",), np.array([answer.certificate for answer in answered], dtype=object).astype(str)),
+            "certificate": (
+                ("prompt",),
+                np.array([answer.certificate for answer in answered], dtype=object).astype(str),
+            ),
             "tie": (("prompt",), np.array([answer.detail.tie for answer in answered], dtype=object).astype(str)),
         }
     )
@@ -155,8 +161,8 @@ def _move_mass(prediction: Dataset, amount: float) -> Dataset:
 automaton = Claim(
     id="automaton",
     title="Training learns a two-step program: retrieve, then compose",
-    statement="Given a prompt, the trained model first keeps the tokens of the highest-priority component present, then "
-    "mixes them in proportion to occurrences times exponential finite scores.",
+    statement="Given a prompt, the trained model first keeps the tokens of the highest-priority component present, "
+    "then mixes them in proportion to occurrences times exponential finite scores.",
     latex=r"p_\infty(j\mid x)=\frac{c_j(x)\,e^{f_j}\,\mathbf 1[j\in C^*]}{\sum_{l\in C^*}c_l(x)\,e^{f_l}}",
     source="arXiv 2403.08081, hard retrieval and soft composition; finite-time bound is ours",
     kind="theorem",
@@ -173,7 +179,8 @@ automaton = Claim(
         Rival("counts ignored", _rewritten(_counts_ignored), {}, "forgets how often a token occurs"),
         Rival("no hard retrieval", _rewritten(_soft_everywhere), {}, "lets lower components keep their soft weights"),
     ),
-    power="",
+    power="0 false alarms in 360 instances at 10^3 to 10^5 steps, none undecided at 10^5; a total variation of 0.1 is "
+    "rejected by every instance at 10^4 and 10^5",
 )
 
 
@@ -221,7 +228,9 @@ def _compare_incomparable(params: Params, prompts: Prompts, prediction: Dataset,
     return (_worst("total variation, prompts that order leaves open", distance, prediction.bound.values, 0.1),)
 
 
-def _rewritten_silent(rewrite: Callable[[Solution, tuple[int, ...], Prediction], Floats]) -> Callable[[Any, Any], Dataset]:
+def _rewritten_silent(
+    rewrite: Callable[[Solution, tuple[int, ...], Prediction], Floats],
+) -> Callable[[Any, Any], Dataset]:
     def predict(params: Params, prompts: Prompts) -> Dataset:
         solution, asked, answers, time = _silent(params, prompts)
         rows = [rewrite(solution, prompt, answer) for prompt, answer in zip(asked, answers, strict=True)]
@@ -278,7 +287,8 @@ incomparable_tokens = Claim(
         Rival("even split", _rewritten_silent(_equal_split), {}, "shares evenly between incomparable tokens"),
         Rival("label frequencies", _rewritten_silent(_raw_frequencies), _TWICE, "ignores occurrences in the prompts"),
     ),
-    power="",
+    power="0 false alarms in 321 instances at 10^3 to 10^5 steps; a total variation of 0.2 is rejected by every "
+    "instance",
 )
 
 
@@ -379,5 +389,5 @@ extraction = Claim(
         Rival("threshold one", _threshold(1.05), {}, "expects slopes to differ by more than the margin"),
         Rival("threshold near zero", _threshold(1e-6), {"steps": 1000}, "takes every unequal slope for a priority"),
     ),
-    power="exact comparison: no false alarms in 120 instances; one wrong pair is noticed",
+    power="exact comparison: 0 false alarms in 360 instances at 10^3 to 10^5 steps; one wrong pair is noticed",
 )

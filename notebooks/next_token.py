@@ -38,14 +38,20 @@ def _():
 
 
 @app.cell(hide_code=True)
-def _(get_point, room, set_point):
+def _(get_point):
+    # A cell of its own: a button's setter does not run again the cell that holds both the button and the getter.
     point = get_point()
+    return (point,)
+
+
+@app.cell(hide_code=True)
+def _(point, room, set_point):
     sliders = controls.build(room, point)
     presets = controls.presets(room, point, set_point, breaking=False)
     breaking = controls.presets(room, point, set_point, breaking=True)
     reset = mo.ui.button(label="Reset", on_change=lambda _: set_point(controls.Point(page.HOME, values=page.OPENING)))
     picker = controls.claim_picker(room, point, lambda: sliders.value, set_point)
-    return breaking, picker, point, presets, reset, sliders
+    return breaking, picker, presets, reset, sliders
 
 
 @app.cell(hide_code=True)
@@ -88,16 +94,26 @@ def _(get_run, key):
 
 
 @app.cell(hide_code=True)
-def _(cancel, get_pin, last, params, presets, problem, reset, room, run, screen, set_pin, sliders):
+def _(last, params, problem, run, screen):
     talk = page.talk(problem, last.value, params, run, screen)
-    _pin = mo.ui.button(
-        label="Unpin" if get_pin() else "Pin",
-        tooltip="keep this figure in view while the sliders move",
-        on_change=lambda _: set_pin(None if get_pin() else cards.Pinned(talk, params, run.result)),
-    )
-    _side = controls.layout(room, sliders, page.SLIDERS, footer=cards.footer(presets, reset, _pin))
-    cards.play(_side, last, talk, panel.progress(run, cancel), panel.verdict(run), get_pin())
     return (talk,)
+
+
+@app.cell(hide_code=True)
+def _(params, run, set_pin, talk):
+    pin = mo.ui.button(
+        label="Pin / unpin",
+        tooltip="keep this figure in view while the sliders move",
+        on_change=lambda _: set_pin(lambda kept: None if kept else cards.Pinned(talk, params, run.result)),
+    )
+    return (pin,)
+
+
+@app.cell(hide_code=True)
+def _(cancel, get_pin, last, pin, presets, reset, room, run, sliders, talk):
+    _side = controls.layout(room, sliders, page.SLIDERS, footer=cards.footer(presets, reset, pin))
+    cards.play(_side, last, talk, panel.progress(run, cancel), panel.verdict(run), get_pin())
+    return
 
 
 @app.cell(hide_code=True)

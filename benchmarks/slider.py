@@ -57,7 +57,9 @@ def served(notebook: Path, store: Path) -> Iterator[str]:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "marimo", "run", str(notebook), "--headless", "--no-token", "-p", str(port)]
     environment = os.environ | {"THEOREM_BENCH_STORE": str(store)}
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+    process = subprocess.Popen(  # noqa: S603 (the command is ours)
+        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
+    )
     try:
         for _ in range(200):
             with socket.socket() as probe:

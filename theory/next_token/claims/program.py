@@ -43,6 +43,8 @@ def _needs(params: Params, prompts: Prompts) -> tuple[Assumption, ...]:
 
 def _test_prompts(solution: Solution, seed: int = 0) -> list[tuple[int, ...]]:
     """Prompts of distinct tokens for every last token with data: all, or 64 random ones for larger vocabularies."""
+    if not is_feasible(solution):
+        return []  # only the order is known then, and it decides the training prompts
     prompts = solution.prompts
     lasts = [int(k) for k in solution.condensation.columns]
     if prompts.vocab_size <= ENUMERATED:

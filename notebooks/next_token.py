@@ -28,13 +28,31 @@ def _():
     room = catalog.room("next_token")
     _query = mo.query_params().to_dict()
     screen = page.Screen.of(_query)
-    get_point, set_point = mo.state(controls.from_address(room, _query, page.HOME, page.OPENING))
-    get_last, set_last = mo.state(get_point().last)
+    get_point, set_point = mo.state(controls.from_address(room, _query, page.HOME))
+    get_last, set_last = mo.state(get_point().last, allow_self_loops=True)
     get_run, set_run = mo.state(panel.Run())
+    get_rested, set_rested = mo.state(panel.Run())
     get_pin, set_pin = mo.state(None)
-    kept = {}
+    get_chips, set_chips = mo.state(None)
+    kept = page.start(room, get_point())
     panel.header(room, prose.LEAD)
-    return get_last, get_pin, get_point, get_run, kept, room, screen, set_last, set_pin, set_point, set_run
+    return (
+        get_chips,
+        get_last,
+        get_pin,
+        get_point,
+        get_rested,
+        get_run,
+        kept,
+        room,
+        screen,
+        set_chips,
+        set_last,
+        set_pin,
+        set_point,
+        set_rested,
+        set_run,
+    )
 
 
 @app.cell(hide_code=True)
@@ -45,75 +63,79 @@ def _(get_point):
 
 
 @app.cell(hide_code=True)
-def _(point, room, set_point):
-    sliders = controls.build(room, point)
-    presets = controls.presets(room, point, set_point, breaking=False)
-    breaking = controls.presets(room, point, set_point, breaking=True)
-    reset = mo.ui.button(label="Reset", on_change=lambda _: set_point(controls.Point(page.HOME, values=page.OPENING)))
-    picker = controls.claim_picker(room, point, lambda: sliders.value, set_point)
-    return breaking, picker, presets, reset, sliders
+def _(get_chips, kept, picker):
+    panel.statement(*(get_chips() or kept["claimed"]), picker)
+    return
 
 
 @app.cell(hide_code=True)
-def _(get_last, kept, point, room, sliders):
-    claim = controls.claim_of(room, point.claim)
+def _(kept, point, room, set_pin, set_point):
+    sliders = controls.build(room, point)
+    breaking = controls.presets(room, point, set_point, breaking=True)
+    cancel = mo.ui.button(label="cancel", on_change=lambda _: kept["stopped"].set())
+    picker = controls.claim_picker(room, point, lambda: sliders.value, set_point)
+    _presets = controls.presets(room, point, set_point, breaking=False)
+    _reset = mo.ui.button(label="Reset", on_change=lambda _: set_point(controls.Point(page.HOME)))
+    _pin = mo.ui.button(
+        label="Pin / unpin",
+        tooltip="keep this figure in view while the sliders move",
+        on_change=lambda _: set_pin(lambda pinned: None if pinned else kept["shown"]),
+    )
+    cards.dock(controls.layout(room, sliders, page.SLIDERS, cards.footer(_presets, _reset, _pin)))
+    return breaking, cancel, picker, sliders
+
+
+@app.cell(hide_code=True)
+def _(get_last, kept, point, room, set_chips, set_rested, set_run, sliders):
+    # This cell and the next are all that runs while a slider moves: every further cell would cost milliseconds.
+    _claim = controls.claim_of(room, point.claim)
     _wanted, _moved = controls.settle(room, point, sliders.value)
     params, problem, _trouble = page.draw(room, _wanted, kept)
     controls.write_address(
         mo.query_params(), controls.address(room, replace(point, last=get_last()), params, page.HOME)
     )
-    panel.notes((*point.notes, *_moved, *_trouble))
-    return claim, params, problem
-
-
-@app.cell(hide_code=True)
-def _(claim, params, picker, problem):
-    panel.statement(claim, claim.assumptions(params, problem), picker)
-    return
-
-
-@app.cell(hide_code=True)
-def _(claim, params, problem, set_run):
-    _stopped = threading.Event()
-    key = page.key_of(claim, params, problem)
-    panel.run_in_background(key, page.job(claim, params, problem), set_run, _stopped)
-    cancel = mo.ui.button(label="cancel", on_change=lambda _: _stopped.set())
-    return cancel, key
-
-
-@app.cell(hide_code=True)
-def _(get_last, problem, set_last):
-    last = page.last_picker(problem, get_last(), set_last)
-    return (last,)
-
-
-@app.cell(hide_code=True)
-def _(get_run, key):
-    run = get_run() if get_run().key == key else panel.Run(key)
-    return (run,)
-
-
-@app.cell(hide_code=True)
-def _(last, params, problem, run, screen):
-    talk = page.talk(problem, last.value, params, run, screen)
-    return (talk,)
-
-
-@app.cell(hide_code=True)
-def _(params, run, set_pin, talk):
-    pin = mo.ui.button(
-        label="Pin / unpin",
-        tooltip="keep this figure in view while the sliders move",
-        on_change=lambda _: set_pin(lambda kept: None if kept else cards.Pinned(talk, params, run.result)),
+    _claimed = (_claim, _claim.assumptions(params, problem))
+    if _claimed != kept.get("claimed"):
+        kept["claimed"] = _claimed
+        set_chips(_claimed)
+    key = page.key_of(_claim, params, problem)
+    kept["stopped"] = threading.Event()
+    panel.run_in_background(
+        key,
+        page.job(_claim, params, problem),
+        panel.also_when_over(set_run, set_rested),
+        kept["stopped"],
+        (params, problem),
     )
-    return (pin,)
+    said = (*point.notes, *_moved, *_trouble)
+    return key, params, problem, said
 
 
 @app.cell(hide_code=True)
-def _(cancel, get_pin, last, pin, presets, reset, room, run, sliders, talk):
-    _side = controls.layout(room, sliders, page.SLIDERS, footer=cards.footer(presets, reset, pin))
-    cards.play(_side, last, talk, panel.progress(run, cancel), panel.verdict(run), get_pin())
-    return
+def _(cancel, get_last, get_pin, get_run, kept, key, params, problem, room, said, screen, set_last):
+    run = get_run() if get_run().key == key else panel.Run(key)
+    _last = page.last_of(problem, get_last())
+    talk = page.talk(problem, _last, params, run, screen)
+    kept["shown"] = cards.Pinned(talk, params, run.result)
+    cards.stage(
+        controls.hide_idle(room, params),
+        panel.notes(said),
+        page.last_picker(problem, _last, set_last),
+        talk,
+        panel.progress(run, cancel),
+        panel.verdict(run),
+        get_pin(),
+    )
+    return run, talk
+
+
+@app.cell(hide_code=True)
+def _(get_last, get_rested, kept):
+    # The sections below follow when the controls rest, so that the picture above can follow the hand.
+    rested = get_rested()
+    rested_params, rested_problem = rested.subject or kept["found"]
+    rested_last = page.last_of(rested_problem, get_last())
+    return rested, rested_last, rested_params, rested_problem
 
 
 @app.cell(hide_code=True)
@@ -123,27 +145,29 @@ def _():
 
 
 @app.cell(hide_code=True)
-def _(figure_picker, last, params, problem, run, screen):
-    test = tests.test_figure(figure_picker.value, problem, last.value, run, screen)
-    mo.vstack([panel.section("Test", prose.TEST), cards.test_card(figure_picker, test, run, problem, params)])
+def _(figure_picker, rested_last, rested_params, rested_problem, rested, screen):
+    test = tests.test_figure(figure_picker.value, rested_problem, rested_last, rested, screen)
+    mo.vstack(
+        [panel.section("Test", prose.TEST), cards.test_card(figure_picker, test, rested, rested_problem, rested_params)]
+    )
     return (test,)
 
 
 @app.cell(hide_code=True)
-def _(breaking, last, params, problem, screen):
-    phases = tests.phase_map(params, screen)
+def _(breaking, rested_last, rested_params, rested_problem, screen):
+    phases = tests.phase_map(rested_params, screen)
     mo.vstack(
         [
             panel.section("Break it", prose.BREAK_IT),
-            cards.break_card(breaking, tests.contradictions(problem, last.value), phases),
+            cards.break_card(breaking, tests.contradictions(rested_problem, rested_last), phases),
         ]
     )
     return (phases,)
 
 
 @app.cell(hide_code=True)
-def _(problem, run):
-    mo.vstack([panel.section("Why", prose.WHY), prose.derivation(), panel.card(tests.equality(problem, run))])
+def _(rested_problem, rested):
+    mo.vstack([panel.section("Why", prose.WHY), prose.derivation(), panel.card(tests.equality(rested_problem, rested))])
     return
 
 
@@ -154,16 +178,16 @@ def _():
 
 
 @app.cell(hide_code=True)
-def _(get_prompt, problem, set_prompt):
-    tokens = own.token_buttons(problem, get_prompt, set_prompt)
+def _(get_prompt, rested_problem, set_prompt):
+    tokens = own.token_buttons(rested_problem, get_prompt, set_prompt)
     clear = mo.ui.button(label="clear", on_change=lambda _: set_prompt(()))
     return clear, tokens
 
 
 @app.cell(hide_code=True)
-def _(clear, get_prompt, last, params, problem, run, screen, tokens):
-    prompt = own.usual_prompt(problem, get_prompt(), last.value)
-    playground, _said = own.playground(problem, prompt, run, params.data_seed, screen)
+def _(clear, get_prompt, rested_last, rested_params, rested_problem, rested, screen, tokens):
+    prompt = own.usual_prompt(rested_problem, get_prompt(), rested_last)
+    playground, _said = own.playground(rested_problem, prompt, rested, rested_params.data_seed, screen)
     mo.vstack([panel.section("Your data", prose.YOUR_DATA), own.playground_card(tokens, clear, playground, _said)])
     return (playground,)
 
@@ -209,9 +233,12 @@ def _(screen, study_run, word):
 
 
 @app.cell(hide_code=True)
-def _(automaton, phases, playground, room, run, talk, test, text_figure):
-    _shown = (talk, test, phases, playground, text_figure, automaton)
-    mo.vstack([panel.section("Export", prose.EXPORT), cards.export_card(room, run, _shown)])
+def _(
+    automaton, phases, playground, rested, rested_last, rested_params, rested_problem, room, screen, test, text_figure
+):
+    _talk = page.talk(rested_problem, rested_last, rested_params, rested, screen)
+    _shown = (_talk, test, phases, playground, text_figure, automaton)
+    mo.vstack([panel.section("Export", prose.EXPORT), cards.export_card(room, rested, _shown)])
     return
 
 

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, Literal, Self, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -117,6 +118,7 @@ class Parameters(BaseModel):
         return {name: value for name, value in self.model_dump().items() if value != defaults[name]}
 
 
+@cache
 def specs(model: type[Parameters]) -> tuple[Spec, ...]:
     """All parameters of a model, in declaration order."""
     found: list[Spec] = []

@@ -180,6 +180,11 @@ class Claim:
     """Measured false-alarm rate and power, as text for the report."""
 
 
+def every_parameter(params: Parameters) -> frozenset[str]:
+    """The names of all parameters: what a room shows when each of them matters everywhere."""
+    return frozenset(type(params).model_fields)
+
+
 @dataclass(frozen=True)
 class Room:
     """One paper: its parameter model, its data, its claims."""
@@ -195,3 +200,5 @@ class Room:
     """``load(content, filename, params)``: a person's own data becomes the same type as generated data."""
     bounds: Callable[[Any], dict[str, tuple[float, float]]]
     presets: tuple[Preset, ...] = field(default=())
+    active: Callable[[Any], frozenset[str]] = every_parameter
+    """Names of the parameters that matter at these values: controls of the others are hidden."""

@@ -15,8 +15,8 @@ from typing import Any
 
 import marimo as mo
 
-from theory.vocabulary import Claim, Preset, Room
 from theory.parameters import Spec, canonical, clamp, parse, read_value, specs
+from theory.vocabulary import Claim, Preset, Room
 
 VISITOR_KEYS = frozenset(
     {"theme", "layout", "token", "file", "access_token", "refresh_token", "session_id", "kiosk", "show-code"}
@@ -47,17 +47,13 @@ def preset_of(room: Room, name: str) -> Preset | None:
     return next((preset for preset in room.presets if preset.name == name), None)
 
 
-def from_address(
-    room: Room, query: Mapping[str, str | list[str]], claim_id: str, opening: Mapping[str, object]
-) -> Point:
-    """The point that an address describes; a bare address leads to ``claim_id`` with the values of ``opening``.
+def from_address(room: Room, query: Mapping[str, str | list[str]], claim_id: str) -> Point:
+    """The point that an address describes; a bare address leads to ``claim_id`` at its own defaults.
 
     Whatever cannot be used is left out and said in a sentence of ``notes``: an address never raises.
     """
     given = {key: value[-1] if isinstance(value, list) else value for key, value in query.items()}
     notes: list[str] = []
-    if not set(given) - VISITOR_KEYS:
-        return Point(claim_id, values=opening)
     wanted = given.get("claim", claim_id)
     if wanted not in (known := [claim.id for claim in room.claims]):
         notes.append(f"claim = {_short(wanted)} is not known: expected one of {', '.join(known)}.")
@@ -145,19 +141,26 @@ def build(room: Room, point: Point) -> Any:
     return mo.ui.dictionary(made)
 
 
-def layout(room: Room, controls: Any, shown: tuple[str, ...], footer: str = "") -> Any:
+def layout(room: Room, controls: Any, shown: tuple[str, ...], footer: str = "") -> str:
     """The controls as a column: ``shown`` first and in that order, the others folded away under *Advanced*."""
     by_name = {spec.name: spec for spec in specs(room.Params) if spec.kind != "array"}
     folded = [name for name in by_name if name not in shown]
 
     def row(name: str) -> str:
         hint = html.escape(by_name[name].description, quote=True)
-        return f'<div class="bench-control" title="{hint}">{controls[name]}</div>'
+        return f'<div class="bench-control" data-parameter="{name}" title="{hint}">{controls[name]}</div>'
 
     first = "".join(row(name) for name in shown)
     rest = "".join(row(name) for name in folded)
     more = f'<details class="bench-more"><summary>Advanced</summary>{rest}</details>' if rest else ""
-    return mo.Html(f'<div class="bench-controls">{first}{more}{footer}</div>')
+    return f'<div class="bench-controls">{first}{more}{footer}</div>'
+
+
+def hide_idle(room: Room, params: Any) -> str:
+    """A style sheet that hides the controls which do nothing at ``params``; they keep their places and values."""
+    active = room.active(params)
+    idle = [f'[data-parameter="{spec.name}"]' for spec in specs(room.Params) if spec.name not in active]
+    return f"<style>{','.join(idle)} {{ display: none; }}</style>" if idle else ""
 
 
 def presets(room: Room, point: Point, choose: Any, *, breaking: bool | None = None) -> Any:

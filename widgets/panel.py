@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,8 +20,10 @@ from widgets import ruler
 EXPERIMENTS = threading.BoundedSemaphore(2)
 """Visitors share one process: at most this many experiments compute at a time, the others wait their turn."""
 UPDATE_SECONDS = 0.1
-REST_SECONDS = 0.12
+REST_SECONDS = 0.6
 """An experiment starts only after the controls have rested this long."""
+
+sys.setswitchinterval(0.0005)  # an experiment must not make the page wait 5 ms for each message that it sends
 
 State = Literal["waiting", "running", "done", "cancelled", "failed"]
 
@@ -38,6 +41,8 @@ class Run:
     result: Result | None = None
     extra: Any = None
     message: str = ""
+    subject: Any = None
+    """What the run is about: sections that need not follow the hand show this, not the controls' latest position."""
 
 
 Report = Callable[..., None]
@@ -46,7 +51,11 @@ Job = Callable[[Report, Stop], None]
 
 
 def run_in_background(
-    key: str, job: Job, publish: Callable[[Run], None], cancelled: threading.Event | None = None
+    key: str,
+    job: Job,
+    publish: Callable[[Run], None],
+    cancelled: threading.Event | None = None,
+    subject: Any = None,
 ) -> None:
     """Run ``job(report, stop)`` in a thread of the calling cell and publish its progress at most ten times a second.
 
@@ -54,7 +63,7 @@ def run_in_background(
     served notebook (a script, a test) the job simply runs here and now.
     """
     if not mo.running_in_notebook():
-        _run(key, job, publish, lambda: False)
+        _run(Run(key, "running", subject=subject), job, publish, lambda: False)
         return
 
     def work() -> None:
@@ -72,18 +81,31 @@ def run_in_background(
             if stop():
                 return
         try:
-            _run(key, job, lambda run: None if thread.should_exit else publish(run), stop)
+            _run(
+                Run(key, "running", subject=subject),
+                job,
+                lambda run: None if thread.should_exit else publish(run),
+                stop,
+            )
         finally:
             EXPERIMENTS.release()
 
     mo.Thread(target=work, daemon=True).start()
 
 
-def _run(key: str, job: Job, publish: Callable[[Run], None], stop: Stop) -> None:
-    started = time.monotonic()
-    last = 0.0
-    latest = Run(key, "running")
-    publish(latest)
+def also_when_over(publish: Callable[[Run], None], rest: Callable[[Run], None]) -> Callable[[Run], None]:
+    """Publish every update to one state and only the last one to another, whose readers are slow to draw."""
+
+    def both(run: Run) -> None:
+        publish(run)
+        if run.state != "running":
+            rest(run)
+
+    return both
+
+
+def _run(latest: Run, job: Job, publish: Callable[[Run], None], stop: Stop) -> None:
+    started = last = time.monotonic()
 
     def report(fraction: float, **found: Any) -> None:
         nonlocal last, latest

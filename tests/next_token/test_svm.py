@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
+from benchmarks.data import zipf_prompts
 from tests.next_token.random_prompts import problems, ranked, reachability, unit_rows
 from theory.errors import DataError
 from theory.next_token import svm as svm_module
@@ -112,13 +113,19 @@ def test_one_last_token_is_a_single_vector() -> None:
     np.testing.assert_allclose(compose(prompts).levels, expected, atol=1e-5)
 
 
-def test_interior_point_equals_dual_ascent(monkeypatch: pytest.MonkeyPatch) -> None:
-    graph = compose(ranked(3, 30, 300, 8, 5)).condensation
+@pytest.mark.parametrize(
+    ("prompts", "accuracy"),
+    [(ranked(3, 30, 300, 8, 5), 1e-7), (zipf_prompts(3000, 8, 800), 5e-6), (zipf_prompts(3000, 8, 800, seed=1), 5e-6)],
+    ids=["one graph", "hundreds of columns", "hundreds of columns, again"],
+)
+def test_interior_point_equals_dual_ascent(prompts: Prompts, accuracy: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = compose(prompts).condensation
     ascent = solve_graph_svm(graph.edges, graph.size)
-    monkeypatch.setattr(svm_module, "_SMALL_PROBLEM", 0)
+    assert ascent.duality_gap < 1e-9
+    monkeypatch.setattr(svm_module, "_MAX_VISITS", 0)
     interior = solve_graph_svm(graph.edges, graph.size)
-    np.testing.assert_allclose(interior.levels, ascent.levels, atol=1e-7)
-    assert interior.duality_gap < 1e-6
+    np.testing.assert_allclose(interior.levels, ascent.levels, atol=accuracy)
+    assert interior.duality_gap < 1e-8 * ascent.norm_squared
 
 
 @given(problems)

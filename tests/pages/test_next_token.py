@@ -158,3 +158,12 @@ def test_readable_and_inside_the_window(open_page: OpenPage, scheme: str, width:
         }"""
     )
     assert ratio >= 4.5
+
+
+def test_sliders_that_do_nothing_and_the_floating_outline_are_hidden(open_page: OpenPage) -> None:
+    page = open_page(ROOM, preset="slow_tie", width=1500)
+    expect(page.locator(".bench-verdict")).to_contain_text("complementarity", timeout=SECONDS)
+    for name, shown in {"vocab_size": False, "n_last": False, "contradictions": True, "steps": True}.items():
+        expect(page.locator(f'[data-parameter="{name}"]')).to_be_visible(visible=shown)
+    outline = page.locator('[class~="top-[25vh]"]')
+    assert not any(outline.nth(i).is_visible() for i in range(outline.count()))

@@ -14,9 +14,20 @@ from theory.next_token.generators import Floats
 from theory.next_token.parameters import Params
 from theory.next_token.prompts import Prompts, make_prompts
 from theory.text import decode_upload, parse_jsonl_sequences
+from theory.vocabulary import every_parameter
 
 COUPLED_LAST_TOKENS = 8
 """Most last tokens with embeddings that are not orthonormal."""
+_SHAPED_BY: dict[str, frozenset[str]] = {
+    "ranked_noise": frozenset({"vocab_size", "n_sequences", "prompt_length", "label_flip_probability", "n_last"}),
+    "luce": frozenset({"vocab_size", "n_sequences", "prompt_length"}),
+    "planted": frozenset({"scc_sizes", "order"}),
+    "undecided_voter": frozenset(),
+    "slow_tie": frozenset(),
+}
+"""The parameters that each generator reads, besides the seed."""
+_DRAWN = frozenset({"ranked_noise", "luce", "planted"})
+"""Generators that draw at random; the others are one data set each."""
 _GRAPH_NAMES = ("rock", "paper", "scissors", "referee", "judge", "clerk", "whistle")
 
 
@@ -52,9 +63,28 @@ def bounds(params: Params) -> dict[str, tuple[float, float]]:
     """Ranges that depend on the other parameters."""
     if params.sequences is not None or params.generator != "ranked_noise":
         return {}
-    # Other embeddings couple all columns into one margin problem: more last tokens would take minutes, not milliseconds.
+    # Other embeddings couple all columns into one margin problem: more last tokens would take minutes.
     most = params.vocab_size if params.embedding == "orthonormal" else min(params.vocab_size, COUPLED_LAST_TOKENS)
     return {"n_last": (1, most)}
+
+
+def active(params: Params) -> frozenset[str]:
+    """Names of the parameters that change something at these values.
+
+    >>> sorted(active(Params()) - active(Params(generator="slow_tie")))
+    ['data_seed', 'label_flip_probability', 'n_last', 'n_sequences', 'prompt_length', 'vocab_size']
+    """
+    given = params.sequences is not None
+    idle = frozenset[str]().union(*_SHAPED_BY.values())
+    idle -= frozenset() if given else _SHAPED_BY[params.generator]
+    drawn = params.contradictions > 0 or (not given and params.generator in _DRAWN)
+    idle |= {"generator"} if given else {"missing_label"}
+    if params.embed is not None:
+        idle |= {"embedding", "correlation", "dim"}
+    else:
+        drawn |= params.embedding == "random_unit" or params.dim is not None
+        idle |= frozenset() if params.embedding == "equicorrelated" else {"correlation"}
+    return every_parameter(params) - idle - (frozenset() if drawn else {"data_seed"})
 
 
 def _given(params: Params) -> Prompts:

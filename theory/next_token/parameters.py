@@ -118,7 +118,7 @@ class Params(Parameters):
         advanced=True,
     )
     data_seed: int = number(
-        21, 0, 999, symbol="seed", label="Data seed", description="which instance is drawn", spec_names=("seed",)
+        23, 0, 999, symbol="seed", label="Data seed", description="which instance is drawn", spec_names=("seed",)
     )
     scc_sizes: tuple[int, ...] | None = array(
         symbol="sizes", label="Component sizes", description="planted components from the top, such as [3, 1, 1]"

@@ -24,8 +24,11 @@ Bools = npt.NDArray[np.bool_]
 
 TIGHT = 1e-6
 """A margin below 1 + TIGHT counts as exactly 1, a multiplier below TIGHT as 0."""
-_SMALL_PROBLEM = 4000
 _MAX_VISITS = 20_000_000
+_MAX_SWEEPS = 4000
+"""Many columns together are hundreds of small problems, each settled in fewer sweeps than this."""
+_ROUNDING = 1e-3
+"""The systems become singular at the solution: below this error a step that gains nothing is the last."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +75,8 @@ def star_levels(n_labels: int) -> Floats:
 def solve_graph_svm(edges: Ints, sizes: Ints) -> GraphSVM:
     """Minimise ``1/2 sum_C n_C z_C^2`` subject to ``z_A - z_B >= 1`` for every edge (A, B).
 
-    Dual coordinate ascent (Hildreth's method) while the problem is small; an interior-point method with sparse
-    factorisations when there are thousands of edges or the ascent is slow. Unconnected graphs may be stacked.
+    Dual coordinate ascent (Hildreth's method); an interior-point method with sparse factorisations where the ascent
+    is slow or there are very many edges. Unconnected graphs may be stacked.
 
     Args:
         edges: (m, 2) upper and lower component of each margin constraint; acyclic; duplicates are allowed.
@@ -81,11 +84,9 @@ def solve_graph_svm(edges: Ints, sizes: Ints) -> GraphSVM:
     """
     n = np.asarray(sizes, dtype=np.float64)
     upper, lower = np.ascontiguousarray(edges[:, 0]), np.ascontiguousarray(edges[:, 1])
-    solved, levels, multipliers = False, np.zeros(len(n)), np.zeros(len(edges))
-    if len(edges) <= _SMALL_PROBLEM:
-        sweeps = max(200, _MAX_VISITS // max(len(edges), 1))
-        multipliers, solved = _dual_ascent(upper, lower, 1.0 / n, 1e-12, sweeps)
-        levels = _levels(upper, lower, multipliers, n)
+    sweeps = max(_MAX_VISITS, min(_MAX_SWEEPS * len(edges), 5 * _MAX_VISITS)) // max(len(edges), 1)
+    multipliers, solved = _dual_ascent(upper, lower, 1.0 / n, 1e-12, sweeps)
+    levels = _levels(upper, lower, multipliers, n)
     if not solved:
         levels, multipliers = _interior_point(upper, lower, n)
     return certified(levels, multipliers, float(n @ levels**2), levels[upper] - levels[lower])
@@ -169,15 +170,25 @@ def _interior_point(upper: Ints, lower: Ints, sizes: Floats) -> tuple[Floats, Fl
     levels: Floats = np.zeros(len(sizes))
     slack: Floats = np.ones(len(upper))
     multipliers: Floats = np.ones(len(upper))
+    best, found = np.inf, (levels, multipliers)
     for _ in range(100):
         dual = sizes * levels - transposed @ multipliers
         primal: Floats = np.asarray(incidence @ levels) - 1.0 - slack
         gap = float(slack @ multipliers) / len(upper)
+        # Levels err by at most about the root of the total gap, and by the residuals.
+        error = max((gap * len(upper)) ** 0.5, np.abs(dual).max(), np.abs(primal).max())
+        if error < best:
+            best, found = error, (levels, multipliers)
+        elif best < _ROUNDING:
+            break
         if gap < 1e-15 and max(np.abs(dual).max(), np.abs(primal).max()) < 1e-10:
             break
         ratio = multipliers / slack
         normal = diags_array(sizes) + transposed @ diags_array(ratio) @ incidence
-        factor = splu(normal.tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
+        try:
+            factor = splu(normal.tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
+        except RuntimeError:  # singular to working precision
+            break
         system = _NewtonSystem(incidence, factor, slack, ratio, primal, dual)
 
         # Mehrotra: an affine trial step decides how much to centre the corrected one.
@@ -191,7 +202,7 @@ def _interior_point(upper: Ints, lower: Ints, sizes: Floats) -> tuple[Floats, Fl
         levels = levels + length * step
         slack = slack + length * slack_step
         multipliers = multipliers + length * multiplier_step
-    return levels, multipliers
+    return found
 
 
 def _step_length(values: Floats, step: Floats) -> float:

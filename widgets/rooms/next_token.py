@@ -23,13 +23,11 @@ from theory.next_token.rows import curvature_bound
 from theory.next_token.structure import solve
 from theory.vocabulary import Claim, Room, Stop
 from widgets import next_token as figures
-from widgets import panel, theme
+from widgets import controls, panel, theme
 from widgets.export import Upload
 
 HOME = "sharp-logits"
 """The claim of a bare address: its training run is what the talk picture shows."""
-OPENING = {"data_seed": 21}
-"""Where a bare address leads: an instance inside the assumptions whose two last tokens both have a contradiction."""
 SLIDERS = (
     "vocab_size",
     "n_sequences",
@@ -74,12 +72,25 @@ class Shown:
 
 
 def show(
-    name: str, build: Callable[[bool, bool], Any], data: Mapping[str, Dataset], caption: str, screen: Screen
+    name: str,
+    build: Callable[[bool, bool], Any],
+    data: Mapping[str, Dataset],
+    caption: str,
+    screen: Screen,
+    upload: Upload | None = None,
 ) -> Shown:
-    """Build a figure for the visitor's screen."""
+    """Build a figure for the visitor's screen; ``upload`` is the person's own file that it shows."""
     fig = build(screen.dark, screen.narrow)
     below = f'<p class="bench-caption">{html.escape(caption)}</p>' if caption else ""
-    return Shown(name, build, data, caption, panel.figure(fig, theme.figure_text(fig)) + below)
+    return Shown(name, build, data, caption, panel.figure(fig, theme.figure_text(fig)) + below, upload)
+
+
+def start(room: Room, point: controls.Point) -> dict[str, Any]:
+    """What the page remembers between moves: the problem found last, and the claim with its assumptions."""
+    kept: dict[str, Any] = {}
+    claim = controls.claim_of(room, point.claim)
+    params, problem, _ = draw(room, controls.settle(room, point, {})[0], kept)
+    return kept | {"claimed": (claim, claim.assumptions(params, problem))}
 
 
 def draw(room: Room, params: Any, kept: dict[str, Any]) -> tuple[Any, Prompts, tuple[str, ...]]:
@@ -136,11 +147,16 @@ def real_layer(params: Any, problem: Prompts, stop: Stop) -> Any:
     return run if len(run.steps) else None
 
 
+def last_of(problem: Prompts, last: int | None) -> int:
+    """The last token to show: the visitor's choice where prompts end with it, else the first that there is."""
+    return last if last is not None and (problem.last == last).any() else int(problem.last.min())
+
+
 def last_picker(problem: Prompts, last: int | None, choose: Callable[[int], None]) -> Any:
     """A choice among the last tokens that occur in the data."""
     columns = [int(k) for k in np.unique(problem.last)]
     options = {problem.name(k): k for k in columns}
-    chosen = last if last in columns else columns[0]
+    chosen = last_of(problem, last)
     label = "Prompts that end with"
     if len(columns) <= 8:
         return mo.ui.radio(options, value=problem.name(chosen), inline=True, label=label, on_change=choose)

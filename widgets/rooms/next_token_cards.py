@@ -43,15 +43,21 @@ class Pinned:
     result: Any
 
 
-def play(side: Any, last: Any, shown: Shown, progress: str, verdict: str, kept: Pinned | None) -> Any:
-    """The card of the section *Play*: controls, the talk picture, progress, verdict, and what is pinned."""
+def dock(side: str) -> Any:
+    """The card of the controls. It is an output of its own, so that the page need not draw it again on each move."""
+    return mo.Html(
+        f'<div class="bench bench-dock"><div class="bench-card"><h2 class="bench-eyebrow">Play</h2>{side}</div></div>'
+    )
+
+
+def stage(
+    style: str, notes: Any, last: Any, shown: Shown, progress: str, verdict: str, kept: Pinned | None
+) -> Any:
+    """The card beside the controls: the talk picture, progress, verdict, and what is pinned."""
     choice = f"{last}" if len(last.options) > 1 else ""
     return mo.Html(
-        '<div class="bench"><div class="bench-card" id="play"><h2 class="bench-eyebrow">Play</h2>'
-        '<div class="bench-grid">'
-        f'<div class="bench-controls-side">{side}</div>'
-        f'<div class="bench-main">{choice}{shown.html}{progress}{verdict}</div></div>'
-        f"{_pinned(kept)}</div></div>"
+        f'<div class="bench bench-stage"><div class="bench-card" id="play">{style}{notes}'
+        f'<div class="bench-main">{choice}{shown.html}{progress}{verdict}</div>{_pinned(kept)}</div></div>'
     )
 
 

@@ -20,6 +20,7 @@ from theory.text import language_reference
 from theory.vocabulary import Stop
 from widgets import next_token as figures
 from widgets import panel
+from widgets.export import Upload
 from widgets.rooms.next_token import HEIGHT, Screen, Shown, show
 from widgets.rooms.next_token_cards import joined
 from widgets.rooms.next_token_tests import graph_files
@@ -36,6 +37,8 @@ CERTIFICATES = {
     "no_data": "No data",
 }
 """What a certificate means, in a few words."""
+PASTED, REFERENCE = "the pasted text", "Python's language reference"
+_FILE_NAMES = {PASTED: "pasted_text", REFERENCE: "language_reference"}
 COMPONENTS_SHOWN = 12
 LASTS_OFFERED = 400
 
@@ -91,7 +94,7 @@ class Study:
     held_out: HeldOut
     survey: Any
     source: str
-    sha256: str
+    upload: Upload
 
 
 def content_of(pasted: str, uploaded: Sequence[Any]) -> tuple[bytes, str]:
@@ -99,8 +102,8 @@ def content_of(pasted: str, uploaded: Sequence[Any]) -> tuple[bytes, str]:
     if uploaded:
         return uploaded[0].contents, uploaded[0].name
     if pasted.strip():
-        return pasted.encode("utf-8", "surrogatepass"), "the pasted text"
-    return language_reference().encode(), "Python's language reference"
+        return pasted.encode("utf-8", "surrogatepass"), PASTED
+    return language_reference().encode(), REFERENCE
 
 
 def text_key(content: bytes, form: str, prompt_length: int) -> str:
@@ -119,8 +122,7 @@ def text_job(content: bytes, source: str, form: Any, prompt_length: int) -> pane
         held_out = judge_held_out(data, stop)
         report(0.8)
         survey = None if data.stream is None else surveys.text_windows(data.stream, len(data.names), source=source)
-        digest = hashlib.sha256(content).hexdigest()
-        report(1.0, extra=Study(data, held_out, survey, source, digest))
+        report(1.0, extra=Study(data, held_out, survey, source, Upload(_file_name(source, form), content)))
 
     return work
 
@@ -182,6 +184,7 @@ def study_figure(run: panel.Run, screen: Screen) -> Shown | str:
         {"text_windows": survey},
         caption,
         screen,
+        run.extra.upload,
     )
 
 
@@ -214,7 +217,14 @@ def automaton_figure(run: panel.Run, word: Any, screen: Screen) -> Shown | str:
         {"automaton": data},
         caption,
         screen,
+        run.extra.upload,
     )
+
+
+def _file_name(source: str, form: str) -> str:
+    """What a person's data are called in a zip: an upload keeps its name."""
+    suffix = "jsonl" if form == "jsonl" else "txt"
+    return f"{_FILE_NAMES[source]}.{suffix}" if source in _FILE_NAMES else source
 
 
 def _plain(name: str) -> str:

@@ -7,7 +7,7 @@ from theory.next_token.claims.limits import finite_part, gd_direction, loss_gap
 from theory.next_token.claims.order import graph_svm, priority_order
 from theory.next_token.claims.program import automaton, extraction, incomparable_tokens
 from theory.next_token.claims.statistics import consistency, other_losses
-from theory.next_token.data import bounds, draw, load
+from theory.next_token.data import active, bounds, draw, load
 from theory.next_token.parameters import Params
 from theory.vocabulary import Paper, Preset, Room
 
@@ -108,4 +108,5 @@ ROOM = Room(
     load=load,
     bounds=bounds,
     presets=PRESETS,
+    active=active,
 )

@@ -34,9 +34,11 @@ def _():
     get_rested, set_rested = mo.state(panel.Run())
     get_pin, set_pin = mo.state(None)
     get_chips, set_chips = mo.state(None)
+    get_address, set_address = mo.state(None)
     kept = page.start(room, get_point())
     panel.header(room, prose.LEAD)
     return (
+        get_address,
         get_chips,
         get_last,
         get_pin,
@@ -46,6 +48,7 @@ def _():
         kept,
         room,
         screen,
+        set_address,
         set_chips,
         set_last,
         set_pin,
@@ -60,6 +63,14 @@ def _(get_point):
     # A cell of its own: a button's setter does not run again the cell that holds both the button and the getter.
     point = get_point()
     return (point,)
+
+
+@app.cell(hide_code=True)
+def _(get_address):
+    # Written when the controls rest: each change of the address costs the browser more than the picture does.
+    if get_address() is not None:
+        controls.write_address(mo.query_params(), get_address())
+    return
 
 
 @app.cell(hide_code=True)
@@ -86,14 +97,11 @@ def _(kept, point, room, set_pin, set_point):
 
 
 @app.cell(hide_code=True)
-def _(get_last, kept, point, room, set_chips, set_rested, set_run, sliders):
+def _(get_last, kept, point, room, set_address, set_chips, set_rested, set_run, sliders):
     # This cell and the next are all that runs while a slider moves: every further cell would cost milliseconds.
     _claim = controls.claim_of(room, point.claim)
     _wanted, _moved = controls.settle(room, point, sliders.value)
     params, problem, _trouble = page.draw(room, _wanted, kept)
-    controls.write_address(
-        mo.query_params(), controls.address(room, replace(point, last=get_last()), params, page.HOME)
-    )
     _claimed = (_claim, _claim.assumptions(params, problem))
     if _claimed != kept.get("claimed"):
         kept["claimed"] = _claimed
@@ -106,6 +114,7 @@ def _(get_last, kept, point, room, set_chips, set_rested, set_run, sliders):
         panel.also_when_over(set_run, set_rested),
         kept["stopped"],
         (params, problem),
+        lambda _: set_address(controls.address(room, replace(point, last=get_last()), params, page.HOME)),
     )
     said = (*point.notes, *_moved, *_trouble)
     return key, params, problem, said

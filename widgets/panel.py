@@ -56,9 +56,11 @@ def run_in_background(
     publish: Callable[[Run], None],
     cancelled: threading.Event | None = None,
     subject: Any = None,
+    rested: Callable[[Any], None] | None = None,
 ) -> None:
     """Run ``job(report, stop)`` in a thread of the calling cell and publish its progress at most ten times a second.
 
+    ``rested(subject)`` is called once the controls have rested, before the job starts.
     The thread is asked to stop when the cell runs again (the visitor moved on) or ``cancelled`` is set. Outside a
     served notebook (a script, a test) the job simply runs here and now.
     """
@@ -72,11 +74,13 @@ def run_in_background(
         def stop() -> bool:
             return thread.should_exit or (cancelled is not None and cancelled.is_set())
 
-        rested = time.monotonic() + REST_SECONDS
-        while time.monotonic() < rested:
+        start = time.monotonic() + REST_SECONDS
+        while time.monotonic() < start:
             if thread.should_exit:
                 return
             time.sleep(0.02)
+        if rested is not None:
+            rested(subject)
         while not EXPERIMENTS.acquire(timeout=0.1):
             if stop():
                 return

@@ -59,7 +59,7 @@ def test_unknown_claims_suggest_the_nearest() -> None:
 def test_sequences_and_labels_replace_the_generator() -> None:
     star = theory.predict("graph-svm", sequences=[[0, 2]] * 3 + [[1, 2]], labels=[0, 0, 0, 1])
     np.testing.assert_allclose(star.levels.values[:, 2], [1 / 3, 1 / 3, -2 / 3], atol=1e-9)
-    with pytest.raises(DataError, match="label_not_in_sequence.*row 0"):
+    with pytest.raises(DataError, match=r"label_not_in_sequence.*row 0"):
         theory.predict("graph-svm", sequences=[[0, 2], [1, 2]], labels=[1, 1])
     kept = theory.predict("graph-svm", sequences=[[0, 2], [1, 2]], labels=[1, 1], missing_label="drop")
     assert kept.levels.values[1, 2] == pytest.approx(0.5)

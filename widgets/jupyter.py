@@ -12,10 +12,10 @@ import plotly.io as pio
 
 from theory import catalog
 from theory.bench import Result, check_claim
-from theory.vocabulary import Room
 from theory.errors import BenchError
 from theory.parameters import Spec, clamp, specs
 from theory.problem import Problem
+from theory.vocabulary import Room
 from widgets import theme
 
 if TYPE_CHECKING:

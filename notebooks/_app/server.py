@@ -31,8 +31,8 @@ from notebooks._app.board import Board
 from notebooks._app.gallery import gallery_page, gallery_status, skeleton
 from theory import catalog
 from theory.bench import check_claim
-from theory.vocabulary import Room
 from theory.store import Store
+from theory.vocabulary import Room
 from widgets.thumbnail import PICTURES
 
 LOGGER = logging.getLogger(__name__)

@@ -75,9 +75,7 @@ def priority_structure(
     }
 
 
-def fit_finite(
-    data: Data, last: Sequence[int] | None = None, labels: Sequence[int] | None = None
-) -> finite.FinitePart:
+def fit_finite(data: Data, last: Sequence[int] | None = None, labels: Sequence[int] | None = None) -> finite.FinitePart:
     """Finite scores [token, last], irreducible loss and smallest curvature (arXiv 2403.08081, finite component)."""
     prompts = as_prompts(data, last, labels)
     return finite.fit_finite(prompts, graph.priority_structure(prompts))

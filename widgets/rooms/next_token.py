@@ -22,8 +22,8 @@ from theory.next_token.prompts import Prompts
 from theory.next_token.rows import curvature_bound
 from theory.next_token.structure import solve
 from theory.vocabulary import Claim, Room, Stop
-from widgets import next_token as figures
 from widgets import controls, panel, theme
+from widgets import next_token as figures
 from widgets.export import Upload
 
 HOME = "sharp-logits"

@@ -50,9 +50,7 @@ def dock(side: str) -> Any:
     )
 
 
-def stage(
-    style: str, notes: Any, last: Any, shown: Shown, progress: str, verdict: str, kept: Pinned | None
-) -> Any:
+def stage(style: str, notes: Any, last: Any, shown: Shown, progress: str, verdict: str, kept: Pinned | None) -> Any:
     """The card beside the controls: the talk picture, progress, verdict, and what is pinned."""
     choice = f"{last}" if len(last.options) > 1 else ""
     return mo.Html(

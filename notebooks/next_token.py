@@ -85,15 +85,15 @@ def _(kept, point, room, set_pin, set_point):
     breaking = controls.presets(room, point, set_point, breaking=True)
     cancel = mo.ui.button(label="cancel", on_change=lambda _: kept["stopped"].set())
     picker = controls.claim_picker(room, point, lambda: sliders.value, set_point)
-    _presets = controls.presets(room, point, set_point, breaking=False)
-    _reset = mo.ui.button(label="Reset", on_change=lambda _: set_point(controls.Point(page.HOME)))
-    _pin = mo.ui.button(
+    presets = controls.presets(room, point, set_point, breaking=False)
+    reset = mo.ui.button(label="Reset", on_change=lambda _: set_point(controls.Point(page.HOME)))
+    pin = mo.ui.button(
         label="Pin / unpin",
         tooltip="keep this figure in view while the sliders move",
         on_change=lambda _: set_pin(lambda pinned: None if pinned else kept["shown"]),
     )
-    cards.dock(controls.layout(room, sliders, page.SLIDERS, cards.footer(_presets, _reset, _pin)))
-    return breaking, cancel, picker, sliders
+    cards.dock(controls.layout(room, sliders, page.SLIDERS, cards.footer(presets, reset, pin)))
+    return breaking, cancel, picker, pin, presets, reset, sliders
 
 
 @app.cell(hide_code=True)
@@ -124,18 +124,19 @@ def _(get_last, kept, point, room, set_address, set_chips, set_rested, set_run, 
 def _(cancel, get_last, get_pin, get_run, kept, key, params, problem, room, said, screen, set_last):
     run = get_run() if get_run().key == key else panel.Run(key)
     _last = page.last_of(problem, get_last())
+    last = page.last_picker(problem, _last, set_last)
     talk = page.talk(problem, _last, params, run, screen)
     kept["shown"] = cards.Pinned(talk, params, run.result)
     cards.stage(
         controls.hide_idle(room, params),
         panel.notes(said),
-        page.last_picker(problem, _last, set_last),
+        last,
         talk,
         panel.progress(run, cancel),
         panel.verdict(run),
         get_pin(),
     )
-    return run, talk
+    return last, run, talk
 
 
 @app.cell(hide_code=True)

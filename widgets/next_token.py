@@ -43,10 +43,12 @@ def talk_picture(anatomy: Dataset, curves: Dataset, dark: bool = False, narrow: 
     labels = _logits(drawing, curves, dark, axis="2")
     reach = max([*(theme.text_width(label.text) for label in labels), 24.0])
     drawing.update_layout(
-        xaxis={"domain": [0.0, 0.36]},
-        xaxis2={"domain": [0.45, 1.0], "anchor": "y2", "title": {"text": "log time log(ηt)"}},
-        yaxis2={"anchor": "x2", "title": {"text": "logit of each token"}},
-        margin={"r": min(reach, 110.0) + 14, "t": theme.TOP, "b": theme.BOTTOM, "l": 12},
+        # Automatic margins would lay the figure out twice on every slider move.
+        xaxis={"domain": [0.0, 0.36], "automargin": False},
+        yaxis={"automargin": False},
+        xaxis2={"domain": [0.45, 1.0], "anchor": "y2", "automargin": False, "title": {"text": "log time log(ηt)"}},
+        yaxis2={"anchor": "x2", "automargin": False, "title": {"text": "logit of each token"}},
+        margin={"r": min(reach, 110.0) + 14, "t": theme.TOP, "b": theme.BOTTOM + 4, "l": 68},
     )
     return drawing.figure(_talk_alt(anatomy, curves), dark, "talk_picture", stacked=narrow)
 

@@ -16,8 +16,8 @@ help: ## show this list
 app: $(READY) ## start the app and open it in the browser
 	@$(BIN)/python -m notebooks
 
-lab: $(READY) ## open the notebook of the first room in JupyterLab
-	@$(BIN)/jupyter lab notebooks/next_token.ipynb
+lab: $(READY) ## open the rooms' notebooks in JupyterLab
+	@$(BIN)/jupyter lab notebooks
 
 test: $(READY) lint ## everything: lint, doctests, unit tests, browser tests
 	@$(BIN)/python -m tests.browser

@@ -6,7 +6,16 @@ import os
 import sys
 from importlib import import_module
 
-BENCHMARKS = ("descent", "components", "memory", "graph_svm", "default_experiment", "own_data", "slider")
+BENCHMARKS = (
+    "descent",
+    "components",
+    "memory",
+    "graph_svm",
+    "default_experiment",
+    "own_data",
+    "slider",
+    "ccmc_sampler",
+)
 
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")

@@ -10,9 +10,10 @@ import numpy as np
 
 from benchmarks.harness import Line, readable
 from theory.next_token.heldout import MAX_WINDOWS
+from widgets.page import Screen
 from widgets.panel import Run
-from widgets.rooms.next_token import Screen
 from widgets.rooms.next_token_data import automaton_figure, automaton_picker, study_figure, study_numbers, text_job
+from widgets.sources import Source
 
 LENGTHS = (8, 32)
 DISTINCT = 3000
@@ -42,7 +43,7 @@ def studied(content: bytes, prompt_length: int) -> Any:
     def report(_: float, **new: Any) -> None:
         found.extend(new.values())
 
-    text_job(content, "zipf.txt", "words", prompt_length)(report, lambda: False)
+    text_job(Source(content, "zipf.txt"), "words", prompt_length)(report, lambda: False)
     done = Run(state="done", extra=found[-1])
     study_numbers(done.extra)
     study_figure(done, Screen())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests import toy
-from theory import bench, catalog
+from theory import bench, catalog, keys
 from theory.errors import BenchError, Cancelled, ParameterError
 from theory.store import Store
 
@@ -159,6 +159,6 @@ def test_the_catalog_names_what_it_expects():
 
 def test_changed_code_never_answers_from_old_results(store, monkeypatch):
     bench.check("heads", 4, store=store)
-    monkeypatch.setattr(bench, "code_fingerprint", lambda modules: "changed")
+    monkeypatch.setattr(keys, "code_fingerprint", lambda modules: "changed")
     bench.check("heads", 4, store=store)
     assert toy.runs == [4, 4]

@@ -15,7 +15,15 @@ from theory import catalog
 
 ROOT = Path(__file__).parent.parent
 HEAVY = ("torch", "plotly", "marimo", "kaleido", "ipywidgets", "anywidget", "IPython")
-SCREENS = ("widgets.controls", "widgets.panel", "widgets.rooms", "widgets.jupyter")
+SCREENS = (
+    "widgets.controls",
+    "widgets.panel",
+    "widgets.cards",
+    "widgets.page",
+    "widgets.simplex_rows",
+    "widgets.rooms",
+    "widgets.jupyter",
+)
 """The only modules of widgets that may know marimo or ipywidgets."""
 MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")

@@ -1,4 +1,4 @@
-"""JupyterLab's notebook: committed as its script writes it, executed, and still running."""
+"""JupyterLab's notebooks: committed as their script writes them, executed, and still running."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ def kinds(notebook: nbformat.NotebookNode) -> list[str]:
     return [kind for output in outputs for kind in output.data if kind in (PLOTLY, WIDGET)]
 
 
-def test_committed_notebook_is_what_the_script_writes() -> None:
-    committed, built = nbformat.read(lab.TARGET, as_version=4), lab.build()
+@pytest.mark.parametrize("room", catalog.ROOMS)
+def test_committed_notebook_is_what_the_script_writes(room: str) -> None:
+    committed, built = nbformat.read(lab.target(room), as_version=4), lab.build(room)
     nbformat.validate(committed)
     assert [cell.source for cell in committed.cells] == [cell.source for cell in built.cells]
     assert {PLOTLY, WIDGET} <= set(kinds(committed))
@@ -30,8 +31,9 @@ def test_committed_notebook_is_what_the_script_writes() -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_notebook_runs_in_a_fresh_kernel() -> None:
-    executed = lab.execute(lab.build())
+@pytest.mark.parametrize("room", catalog.ROOMS)
+def test_notebook_runs_in_a_fresh_kernel(room: str) -> None:
+    executed = lab.execute(lab.build(room))
     assert {PLOTLY, WIDGET} <= set(kinds(executed))
 
 

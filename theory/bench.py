@@ -5,80 +5,25 @@ Notebooks, the command line and the tests all go through :func:`check`, so that 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
-import xarray as xr
 from xarray import Dataset
 
 from theory import catalog
 from theory.errors import NoDevice, ParameterError
-from theory.judge import MINIMUM_INSTANCES, judge, judge_instances
+from theory.instances import draw_instances, judge_all
+from theory.judge import MINIMUM_INSTANCES
+from theory.keys import result_key
 from theory.problem import Problem
+from theory.result import Instance as Instance
+from theory.result import Result as Result
+from theory.result import stack
 from theory.store import Store, default_store
-from theory.vocabulary import Assumption, Claim, Emit, Experiment, Predict, Replicate, Rival, Stop, Verdict
-
-ATTEMPTS = 4
-"""Instances drawn at most, as a multiple of those wanted, in search of enough that satisfy the assumptions."""
-
-
-@dataclass(frozen=True)
-class Instance:
-    """One data set with everything that was said and measured about it; ``raw`` is None when it was not run."""
-
-    problem: Problem
-    assumptions: tuple[Assumption, ...]
-    prediction: Dataset
-    raw: Dataset | None = None
-    verdict: Verdict | None = None
-
-
-@dataclass(frozen=True)
-class Result:
-    """A checked claim: the verdict, the instances behind it, the rivals on the same raw data, and what it took."""
-
-    claim: Claim
-    params: Any
-    seeds: int
-    device: str
-    verdict: Verdict
-    instances: tuple[Instance, ...]
-    rivals: Mapping[str, Verdict] = field(default_factory=dict[str, Verdict])
-    seconds: float = 0.0
-    computed: int = 0
-    notes: tuple[str, ...] = ()
-
-    @property
-    def shown(self) -> Instance:
-        """The instance at ``data_seed`` itself: the one a figure shows."""
-        return self.instances[0]
-
-    @property
-    def assumptions(self) -> tuple[Assumption, ...]:
-        return self.shown.assumptions
-
-    @property
-    def prediction(self) -> Dataset:
-        return self.shown.prediction
-
-    @property
-    def measurement(self) -> Dataset | None:
-        """Raw results with a leading dimension ``seed``; None when nothing could be run.
-
-        For a claim that replicates over instances, ``seed`` counts the judged instances.
-        """
-        raws = [instance.raw for instance in self.instances if instance.raw is not None]
-        if not raws:
-            return None
-        return raws[0] if "seed" in raws[0].dims else _stack(raws)
+from theory.vocabulary import Claim, Emit, Replicate, Rival, Stop, Verdict
 
 
 def predict(claim_id: str, problem: Problem | None = None, **values: object) -> Dataset:
@@ -140,7 +85,7 @@ def check_claim(
     if not 1 <= seeds <= 10_000:
         raise ParameterError("seeds", seeds, "a whole number from 1 to 10,000")
     started = perf_counter()
-    drawn, available = _instances(claim, params, seeds, problem)
+    drawn, available = draw_instances(claim, params, seeds, problem)
     inside = [i for i, instance in enumerate(drawn) if all(a.holds for a in instance.assumptions)]
     chosen = inside or list(range(min(len(drawn), MINIMUM_INSTANCES)))
     by_seed = claim.experiment.replication == "seed"
@@ -149,7 +94,7 @@ def check_claim(
         if by_seed
         else [Replicate(drawn[i].problem, 0) for i in chosen]
     )
-    keys = [_key(claim.experiment, params, replicate, device) for replicate in replicates]
+    keys = [result_key(claim.experiment, params, replicate, device) for replicate in replicates]
 
     def compute(missing: Sequence[int]) -> list[Dataset]:
         wanted = [replicates[i] for i in missing]
@@ -162,14 +107,14 @@ def check_claim(
         verdict = Verdict("not_run", (), f"Not run: {str(error) or 'out of memory'}.")
         return Result(claim, params, seeds, device, verdict, tuple(drawn), seconds=perf_counter() - started)
     if by_seed:
-        measured = [replace(drawn[0], raw=_stack(raws))]
+        measured = [replace(drawn[0], raw=stack(raws))]
     else:
         measured = list(drawn)
         for i, raw in zip(chosen, raws, strict=True):
             measured[i] = replace(drawn[i], raw=raw)
-    measured, verdict = _judge(claim, params, measured, available, claim.predict)
+    measured, verdict = judge_all(claim, params, measured, available, claim.predict)
     others = {
-        rival.name: _judge(claim, params, measured, available, rival.predict)[1] for rival in claim.rivals if rivals
+        rival.name: judge_all(claim, params, measured, available, rival.predict)[1] for rival in claim.rivals if rivals
     }
     return Result(
         claim,
@@ -191,60 +136,6 @@ def check_rival(claim: Claim, rival: Rival, seeds: int = 8, *, store: Store | No
     return check_claim(claim, params, seeds, store=store).rivals[rival.name]
 
 
-def _instances(claim: Claim, params: Any, seeds: int, problem: Problem | None) -> tuple[list[Instance], int]:
-    """Draw instances; for an instance-replicated claim go on until enough satisfy the assumptions.
-
-    Also returns how many distinct instances these parameters can draw (as far as was tried).
-    """
-    room = catalog.room_of(claim)
-
-    def examine(found: Problem) -> Instance:
-        return Instance(found, claim.assumptions(params, found), claim.predict(params, found))
-
-    if problem is not None or claim.experiment.replication == "seed":
-        return [examine(problem or room.draw(params, params.data_seed))], 1
-    drawn: list[Instance] = []
-    seen: set[str] = set()
-    wanted, inside = max(seeds, MINIMUM_INSTANCES), 0
-    for attempt in range(wanted * ATTEMPTS):
-        if inside >= wanted or (attempt >= 2 * wanted and inside == 0):
-            break
-        found = room.draw(params, params.data_seed + attempt)
-        if found.fingerprint in seen:
-            if attempt >= len(seen) + 3:
-                break
-            continue
-        seen.add(found.fingerprint)
-        drawn.append(examine(found))
-        inside += all(assumption.holds for assumption in drawn[-1].assumptions)
-    return drawn, len(drawn)
-
-
-def _judge(
-    claim: Claim, params: Any, instances: Sequence[Instance], available: int, predicted: Predict
-) -> tuple[list[Instance], Verdict]:
-    """Judge every instance with ``predicted`` and combine; also returns the instances with their verdicts."""
-    judged: list[Instance] = []
-    for instance in instances:
-        if instance.raw is None:
-            verdict = judge((), instance.assumptions, claim.kind)
-        elif "not_run" in instance.raw.attrs:
-            # Outside the assumptions a run may diverge: that is what the assumptions are for.
-            verdict = judge((), instance.assumptions, claim.kind)
-            if all(assumption.holds for assumption in instance.assumptions):
-                verdict = Verdict("not_run", (), str(instance.raw.attrs["not_run"]))
-        else:
-            own = predicted is claim.predict
-            prediction = instance.prediction if own else predicted(params, instance.problem)
-            checks = claim.compare(params, instance.problem, prediction, instance.raw)
-            verdict = judge(checks, instance.assumptions, claim.kind, len(checks) * len(instances))
-        judged.append(replace(instance, verdict=verdict))
-    verdicts = [instance.verdict for instance in judged if instance.verdict is not None]
-    if claim.experiment.replication == "seed":
-        return judged, verdicts[0]
-    return judged, judge_instances(verdicts, available)
-
-
 def _require(device: str) -> None:
     """Say early, and without importing torch for the CPU, that a device is unknown or missing."""
     if device == "cpu":
@@ -255,42 +146,6 @@ def _require(device: str) -> None:
 
     if int(device.partition(":")[2] or 0) >= torch.cuda.device_count():
         raise NoDevice(f"this machine has no device {device}")
-
-
-def _stack(raws: Sequence[Dataset]) -> Dataset:
-    """Replicates along ``seed``; one that could not be run says so for all of them."""
-    failed = [raw for raw in raws if "not_run" in raw.attrs]
-    ran = [raw for raw in raws if "not_run" not in raw.attrs] or failed[:1]
-    stacked = xr.concat(
-        ran, "seed", data_vars="all", coords="different", compat="equals", join="outer", combine_attrs="override"
-    )
-    return stacked.assign_attrs(not_run=failed[0].attrs["not_run"]) if failed else stacked
-
-
-def _key(experiment: Experiment, params: Any, replicate: Replicate, device: str) -> str:
-    used = {name: getattr(params, name) for name in sorted(experiment.uses)}
-    parts = {
-        "experiment": experiment.id,
-        "params": used,
-        "problem": replicate.problem.fingerprint,
-        "seed": replicate.seed,
-        "dtype": "float64",
-        "device": device.split(":")[0],
-        "code": code_fingerprint(experiment.modules),
-    }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
-
-
-@cache
-def code_fingerprint(modules: tuple[str, ...]) -> str:
-    """SHA-256 of the source of ``modules``: a changed experiment never answers from old results."""
-    digest = hashlib.sha256()
-    for name in sorted(modules):
-        found = find_spec(name)
-        if found is None or found.origin is None:
-            raise ModuleNotFoundError(f"experiment module {name} does not exist")
-        digest.update(Path(found.origin).read_bytes())
-    return digest.hexdigest()
 
 
 def _ignore(fraction: float, partial: Dataset | None) -> None:

@@ -137,6 +137,19 @@ def spec(model: type[Parameters], name: str) -> Spec:
     return next(found for found in specs(model) if found.name == name)
 
 
+def ladder(spec: Spec, value: float | None = None) -> list[Any]:
+    """The values that a control offers for a bounded number, to four digits, ``value`` among them.
+
+    >>> ladder(Spec("n", "integer", 10, "n", "n", "", low=1, high=100, step=0.5, scale="log10"), 7)
+    [1, 3, 7, 10, 32, 100]
+    """
+    ends = (math.log10(spec.low), math.log10(spec.high)) if spec.scale == "log10" else (spec.low, spec.high)
+    positions = [ends[0] + i * spec.step for i in range(round((ends[1] - ends[0]) / spec.step) + 1)]
+    values = [spec.low * 10 ** (at - ends[0]) for at in positions] if spec.scale == "log10" else positions
+    rungs = {round(rung) if spec.kind == "integer" else float(f"{rung:.4g}") for rung in values}
+    return sorted(rungs if value is None else rungs | {value})
+
+
 def canonical(model: type[Parameters], values: Mapping[str, object]) -> dict[str, object]:
     """Rename the identifiers that papers use to the glossary's names.
 

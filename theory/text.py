@@ -23,6 +23,7 @@ Unit = Literal["words", "characters"]
 MAX_UPLOAD_BYTES = 32 * 2**20
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_ROW_FIELDS = (("sequence", "label"), ("prompt", "next"))
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -80,7 +81,8 @@ def decode_upload(content: bytes, max_bytes: int = MAX_UPLOAD_BYTES) -> str:
 def parse_jsonl_sequences(content: bytes, max_bytes: int = MAX_UPLOAD_BYTES) -> TokenRows:
     """Prompts and labels from JSON lines.
 
-    A line is ``{"sequence": [3, 1, 2], "label": 3}`` or a list whose last entry is the label, ``[3, 1, 2, 3]``.
+    A line is ``{"sequence": [3, 1, 2], "label": 3}``, ``{"prompt": [3, 1, 2], "next": 3}`` or a list whose last entry
+    is the label, ``[3, 1, 2, 3]``.
     Tokens are ids, or words throughout the file, which then get ids by first appearance.
 
     Raises:
@@ -211,10 +213,11 @@ def _json_row(line: str, number: int) -> tuple[list[int | str], int | str]:
         tokens = cast("list[Any]", row)
     elif isinstance(row, dict):
         fields = cast("dict[str, Any]", row)
-        if isinstance(fields.get("sequence"), list) and "label" in fields:
-            tokens = [*fields["sequence"], fields["label"]]
+        for prompt, following in _ROW_FIELDS:
+            if isinstance(fields.get(prompt), list) and following in fields:
+                tokens = [*fields[prompt], fields[following]]
     if not tokens:
-        wanted = '{"sequence": [...], "label": ...} or a list that ends in its label'
+        wanted = '{"sequence": [...], "label": ...}, {"prompt": [...], "next": ...} or a list that ends in its label'
         raise DataError("jsonl_line", f"line {number} is {_short(line)}; expected {wanted}.")
     for token in tokens:
         if type(token) not in (int, str):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 BLUE, SKY, GREEN, ORANGE, PURPLE, VERMILION, GREY = (
     "#0072B2",
@@ -43,12 +44,15 @@ def token_colours(n: int, dark: bool = False) -> list[str]:
     >>> token_colours(3)
     ['#0072b2', '#56b4e9', '#009e73']
     """
+    return [_token_colour(i, dark) for i in range(n)]
+
+
+@cache
+def _token_colour(i: int, dark: bool) -> str:
     colours = palette(dark)
     hues = [BLUE, SKY, GREEN, ORANGE, PURPLE, GREY, colours.ink]
     shades = ((colours.ink, 0.0), (colours.ink, 0.4), (colours.paper, 0.4), (colours.ink, 0.65), (colours.paper, 0.6))
-    return [
-        readable(mix(hues[i % 7], *shades[i // 7 % len(shades)]), colours.paper, 4.0 if dark else 1.5) for i in range(n)
-    ]
+    return readable(mix(hues[i % 7], *shades[i // 7 % len(shades)]), colours.paper, 4.0 if dark else 1.5)
 
 
 def mix(colour: str, other: str, share: float) -> str:
@@ -71,6 +75,7 @@ def contrast(first: str, second: str) -> float:
     return (bright + 0.05) / (dim + 0.05)
 
 
+@cache
 def readable(colour: str, paper: str, ratio: float = 4.5) -> str:
     """The nearest shade of ``colour`` whose contrast with ``paper`` is at least ``ratio`` (4.5: text, 3: marks)."""
     pole = "#000000" if _luminance(paper) > 0.18 else "#ffffff"

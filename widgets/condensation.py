@@ -139,8 +139,9 @@ def _draw_item(
 ) -> None:
     colours = palette(dark)
     silent = compact or anatomy.sizes["component"] > NAMED
-    names = [escape(str(anatomy.name.values[token])) for token in item.tokens]
-    fills = [hues[int(anatomy.token.values[token]) % len(hues)] for token in item.tokens]
+    inside = list(item.tokens)
+    names = [escape(str(name)) for name in anatomy.name.values[inside]]
+    fills = [hues[int(token) % len(hues)] for token in anatomy.token.values[inside]]
     anchor = {
         "xref": xref,
         "yref": yref,
@@ -172,7 +173,7 @@ def _draw_item(
             font = {"color": readable(fills[0], colours.paper), "size": TICK_SIZE}
             drawing.add_annotation(text=names[0], xanchor="left", xshift=r + 5, font=font, **words)
         return
-    weights = [float(anatomy.weight.values[token]) for token in item.tokens]
+    weights: list[float] = anatomy.weight.values[inside].tolist()
     component = item.components[0]
     start = first_angle(weights, bool((anatomy.lower == component).any()), bool((anatomy.upper == component).any()))
     rim = {"color": colours.paper, "width": 1.5 if not compact else 0.8}
@@ -231,11 +232,11 @@ def _arrow(
 
 def _hover_targets(drawing: Drawing, anatomy: Dataset, items: list[Item], places: list[float], axis: str) -> None:
     texts: list[str] = []
+    names, weights = anatomy.name.values, anatomy.weight.values
     for item in items:
         shown = item.tokens[:12]
         lines = [
-            escape(str(anatomy.name.values[token]))
-            + (f" {anatomy.weight.values[token]:.1%}" if len(item.tokens) > 1 and not item.crowd else "")
+            escape(str(names[token])) + (f" {weights[token]:.1%}" if len(item.tokens) > 1 and not item.crowd else "")
             for token in shown
         ]
         more = f"<br>and {len(item.tokens) - 12} more" if len(item.tokens) > 12 else ""

@@ -8,32 +8,34 @@ from __future__ import annotations
 
 import html
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import marimo as mo
 
-from theory.parameters import Spec, canonical, clamp, parse, read_value, specs
+from theory.parameters import Spec, canonical, clamp, ladder, parse, read_value, specs
 from theory.vocabulary import Claim, Preset, Room
 
 VISITOR_KEYS = frozenset(
     {"theme", "layout", "token", "file", "access_token", "refresh_token", "session_id", "kiosk", "show-code"}
 )
 """Keys of the address that say who looks and how, not at what."""
-PAGE_KEYS = VISITOR_KEYS | {"claim", "preset", "last"}
+PAGE_KEYS = VISITOR_KEYS | {"claim", "preset", "shown"}
 """Keys of the address that are not parameters."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """Where a visitor stands: a claim, a preset (or ""), the values that differ from both, and the last token shown."""
+    """Where a visitor stands: a claim, a preset (or ""), the values that differ from both, and which part is shown.
+
+    ``shown`` is a token's number, where the page shows one token's part at a time.
+    """
 
     claim: str
     preset: str = ""
     values: Mapping[str, object] = field(default_factory=dict[str, object])
-    last: int | None = None
+    shown: int | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -71,12 +73,12 @@ def from_address(room: Room, query: Mapping[str, str | list[str]], claim_id: str
         usable |= found.changed()
         if not said:
             usable |= {name: getattr(found, name) for name in canonical(room.Params, {key: value})}
-    last = given.get("last", "")
-    if last and not last.isdecimal():
-        notes.append(f"last = {_short(last)} is not allowed: expected the number of a token.")
-    point = Point(wanted, preset, usable, int(last[:6]) if last.isdecimal() else None)
+    shown = given.get("shown", "")
+    if shown and not shown.isdecimal():
+        notes.append(f"shown = {_short(shown)} is not allowed: expected the number of a token.")
+    point = Point(wanted, preset, usable, int(shown[:6]) if shown.isdecimal() else None)
     params, said = settle(room, point, {})
-    return Point(wanted, preset, differing(room, point, params), point.last, (*notes, *said))
+    return Point(wanted, preset, differing(room, point, params), point.shown, (*notes, *said))
 
 
 def base(room: Room, point: Point) -> dict[str, Any]:
@@ -117,8 +119,8 @@ def address(room: Room, point: Point, params: Any, claim_id: str) -> dict[str, s
         found["preset"] = point.preset
     if point.claim != claim_id:
         found["claim"] = point.claim
-    if point.last is not None:
-        found["last"] = str(point.last)
+    if point.shown is not None:
+        found["shown"] = str(point.shown)
     return found
 
 
@@ -176,13 +178,12 @@ def presets(room: Room, point: Point, choose: Any, *, breaking: bool | None = No
     return mo.ui.array([button(preset) for preset in found])
 
 
-def claim_picker(room: Room, point: Point, moved: Callable[[], Mapping[str, object]], choose: Any) -> Any:
-    """A menu of the room's claims; choosing one keeps the values that the visitor has changed (``moved()``)."""
+def claim_picker(room: Room, point: Point, current: Callable[[], Any], choose: Any) -> Any:
+    """A menu of the room's claims; choosing one keeps what the visitor has changed in the ``current()`` parameters."""
     titles = {claim.title: claim.id for claim in room.claims}
 
     def go(claim_id: str) -> None:
-        params, _ = settle(room, point, moved())
-        choose(Point(claim_id, point.preset, differing(room, point, params)))
+        choose(Point(claim_id, point.preset, differing(room, point, current())))
 
     title = claim_of(room, point.claim).title
     return mo.ui.dropdown(titles, value=title, label="Claim", allow_select_none=False, on_change=go)
@@ -194,15 +195,12 @@ def _control(spec: Spec, value: Any) -> Any:
         return mo.ui.dropdown(list(spec.choices), value=value, label=label, full_width=True)
     integer = spec.kind == "integer"
     if spec.default is None:
-        automatic = "automatic"
-        options = {automatic: None} | {str(i): i for i in range(int(spec.low), int(spec.high) + 1)}
-        chosen = automatic if value is None else str(value)
+        unset = "not set"
+        options = {unset: None} | {f"{rung:,}": rung for rung in ladder(spec, value)}
+        chosen = unset if value is None else f"{value:,}"
         return mo.ui.dropdown(options, value=chosen, label=label, full_width=True)
     if spec.scale == "log10":
-        count = round((math.log10(spec.high) - math.log10(spec.low)) / spec.step)
-        steps = {spec.low * 10 ** (i * spec.step) for i in range(count + 1)}
-        ladder = sorted({round(step) if integer else step for step in steps} | {value})
-        return mo.ui.slider(steps=ladder, value=value, label=label, show_value=True, full_width=True)
+        return mo.ui.slider(steps=ladder(spec, value), value=value, label=label, show_value=True, full_width=True)
     low, high, step = (round(x) if integer else x for x in (spec.low, spec.high, spec.step))
     return mo.ui.slider(low, high, step, value=value, label=label, show_value=True, full_width=True)
 

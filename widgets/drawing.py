@@ -40,8 +40,11 @@ class Drawing:
         fig.layout.annotations = [*fig.layout.annotations, *self.annotations]
         fig.layout.shapes = [*fig.layout.shapes, *self.shapes]
 
-    def figure(self, alt: str, dark: bool, revision: str, stacked: bool = False) -> go.Figure:
-        """The figure with the common last touches of every builder (see :func:`widgets.theme.finish`)."""
+    def figure(self, alt: str, dark: bool, revision: str, stacked: bool = False, live: bool = False) -> go.Figure:
+        """The figure with the common last touches of every builder (see :func:`widgets.theme.finish`).
+
+        ``live``: it follows a slider, and the page draws it with its own fast element (see :mod:`widgets.live`).
+        """
         margin = {**MARGIN, **cast("dict[str, float]", self.layout.get("margin", {}))}
         layout = {
             "height": PANEL_HEIGHT + margin["t"] + margin["b"],
@@ -51,7 +54,7 @@ class Drawing:
             "shapes": self.shapes,
             "template": templates[template(dark)],
             "uirevision": revision,
-            "meta": {"alt": alt},
+            "meta": {"alt": alt, "live": live},
         }
         # Checking every property takes ten times as long as the rest of a slider move; tests check all builders.
         fig = go.Figure({"data": self.traces, "layout": layout}, _validate=False)

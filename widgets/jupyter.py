@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ import plotly.io as pio
 from theory import catalog
 from theory.bench import Result, check_claim
 from theory.errors import BenchError
-from theory.parameters import Spec, clamp, specs
+from theory.parameters import Spec, clamp, ladder, specs
 from theory.problem import Problem
 from theory.vocabulary import Room
 from widgets import theme
@@ -120,15 +119,10 @@ def _widget(spec: Spec, value: Any) -> Any:
         return ipywidgets.Dropdown(options=spec.choices, value=value, **common)
     integer = spec.kind == "integer"
     if spec.default is None:
-        numbers = range(int(spec.low), int(spec.high) + 1)
-        return ipywidgets.Dropdown(
-            options=[("automatic", None), *((str(i), i) for i in numbers)], value=value, **common
-        )
+        rungs = [(f"{rung:,}", rung) for rung in ladder(spec, value)]
+        return ipywidgets.Dropdown(options=[("not set", None), *rungs], value=value, **common)
     if spec.scale == "log10":
-        count = round((math.log10(spec.high) - math.log10(spec.low)) / spec.step)
-        ladder = {spec.low * 10 ** (i * spec.step) for i in range(count + 1)}
-        rungs = sorted({round(rung) if integer else rung for rung in ladder} | {value})
-        options = [(f"{rung:,}" if integer else f"{rung:g}", rung) for rung in rungs]
+        options = [(f"{rung:,}" if integer else f"{rung:g}", rung) for rung in ladder(spec, value)]
         return ipywidgets.SelectionSlider(options=options, value=value, continuous_update=False, **common)
     kind = ipywidgets.IntSlider if integer else ipywidgets.FloatSlider
     cast = int if integer else float

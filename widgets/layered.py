@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import cos, hypot, pi, sin
+from math import cos, hypot, inf, pi, sin
 
 from widgets.theme import PANEL_HEIGHT
 
@@ -77,9 +77,11 @@ def place(items: Sequence[Item], heights: Sequence[float], edges: Sequence[tuple
         offsets = [offset - middle for offset in offsets]
         wish = _mean(list(wishes.values()))
 
-        def cost(shift: float, row: list[int] = row, offsets: list[float] = offsets, wish: float = wish) -> float:
-            total = abs(shift - wish) + 0.01 * abs(shift)
+        def faults(shift: float, enough: float, row: list[int] = row, offsets: list[float] = offsets) -> float:
+            total = 0.0
             for at, offset in zip(row, offsets, strict=True):
+                if total >= enough:
+                    break
                 x, item = shift + offset, items[at]
                 total += 30 * max(0.0, x + item.right - NOMINAL_WIDTH / 2, item.left - x - NOMINAL_WIDTH / 2)
                 for other, where in placed.items():
@@ -89,9 +91,20 @@ def place(items: Sequence[Item], heights: Sequence[float], edges: Sequence[tuple
                         total += 90 * (_distance(line, where, heights[other]) < items[other].radius + 5)
             return total
 
-        shift = min((6.0 * step for step in range(-20, 21)), key=cost)
+        shift = _least({6.0 * step: abs(6.0 * step - wish) + 0.06 * abs(step) for step in range(-20, 21)}, faults)
         placed.update({at: shift + offset for at, offset in zip(row, offsets, strict=True)})
     return [placed[at] for at in range(len(items))]
+
+
+def _least(wanting: Mapping[float, float], faults: Callable[[float, float], float]) -> float:
+    """The shift with the least ``wanting`` plus ``faults(shift, enough)``, which may stop counting at ``enough``."""
+    best, least = 0.0, inf
+    for shift, base in sorted(wanting.items(), key=lambda pair: pair[1]):
+        if base >= least:
+            break
+        if (total := base + faults(shift, least - base)) < least:
+            best, least = shift, total
+    return best
 
 
 def wedges(weights: Sequence[float], outer: float, inner: float, start: float) -> list[tuple[str, float]]:

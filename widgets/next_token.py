@@ -50,7 +50,7 @@ def talk_picture(anatomy: Dataset, curves: Dataset, dark: bool = False, narrow: 
         yaxis2={"anchor": "x2", "automargin": False, "title": {"text": "logit of each token"}},
         margin={"r": min(reach, 110.0) + 14, "t": theme.TOP, "b": theme.BOTTOM + 4, "l": 68},
     )
-    return drawing.figure(_talk_alt(anatomy, curves), dark, "talk_picture", stacked=narrow)
+    return drawing.figure(_talk_alt(anatomy, curves), dark, "talk_picture", stacked=narrow, live=True)
 
 
 def thumbnail(anatomy: Dataset, curves: Dataset, dark: bool = False) -> go.Figure:

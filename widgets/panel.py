@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from html import escape
 from typing import Any, Literal
 
@@ -15,7 +17,7 @@ import marimo as mo
 from theory.bench import Result
 from theory.errors import BenchError, Cancelled
 from theory.vocabulary import Assumption, Claim, Room, Stop
-from widgets import ruler
+from widgets import live, ruler
 
 EXPERIMENTS = threading.BoundedSemaphore(2)
 """Visitors share one process: at most this many experiments compute at a time, the others wait their turn."""
@@ -48,6 +50,11 @@ class Run:
 Report = Callable[..., None]
 """``report(fraction, raw=..., result=..., extra=...)``: progress, and what is new since the last call."""
 Job = Callable[[Report, Stop], None]
+
+
+def current(run: Run, key: str) -> Run:
+    """The run if it belongs to ``key``, else one that waits to begin."""
+    return run if run.key == key else Run(key)
 
 
 def run_in_background(
@@ -93,8 +100,16 @@ def run_in_background(
             )
         finally:
             EXPERIMENTS.release()
+            _loaded_for_good()
 
     mo.Thread(target=work, daemon=True).start()
+
+
+@cache
+def _loaded_for_good() -> None:
+    """Once per process: what an experiment needed to load is not searched for garbage again, 0.2 s of a slider move."""
+    gc.collect()
+    gc.freeze()
 
 
 def also_when_over(publish: Callable[[Run], None], rest: Callable[[Run], None]) -> Callable[[Run], None]:
@@ -177,7 +192,9 @@ def notes(sentences: Sequence[str], error: bool = False) -> Any:
 
 
 def figure(fig: Any, alt: str) -> str:
-    """A live Plotly figure with its text alternative, as HTML to be placed in a layout."""
+    """A figure with its text alternative, as HTML to be placed in a layout."""
+    if live.is_live(fig):
+        return f'<div class="bench-figure">{live.html(fig)}</div>'
     return f'<div class="bench-figure" data-bench-alt="{escape(alt, quote=True)}">{mo.as_html(fig)}</div>'
 
 

@@ -1,25 +1,24 @@
 """A figure as a small SVG, drawn in a millisecond without a browser: the gallery's pictures.
 
-Understands what figures of rooms are made of: lines and markers on linear axes, circles and paths sized in pixels,
-rectangles and lines in data units, arrows, and names, which are shown where the picture is large enough to read them.
+Understands what figures of rooms are made of: lines, filled outlines, bars, markers and words on linear and log axes,
+circles and paths sized in pixels, rectangles and lines in data units, arrows, and names, which are shown where the
+picture is large enough to read them.
 Ticks, grids and axis titles are left out.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from html import escape, unescape
-from math import hypot
+from math import hypot, log10
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
-
-    from theory.bench import Result
 
 WIDTH, HEIGHT = 760, 348
 EDGE = 9.0
@@ -28,6 +27,8 @@ WEIGHT = 1.5
 """Lines and points are drawn this much heavier than in the figure: the picture is mostly seen at half size."""
 NAMES_FROM = 520
 """Width in pixels from which on names are shown."""
+GAP = 4.0
+"""Pixels between a point and the words beside it."""
 DASHES = {"dash": "9 6", "dot": "1.5 2.5", "dashdot": "5 2.5 1.5 2.5", "longdash": "8 4"}
 
 
@@ -39,8 +40,11 @@ class Axis:
     high: float
     start: float
     stop: float
+    log: bool = False
+    """Whether ``low`` and ``high`` are powers of ten."""
 
     def __call__(self, value: float) -> float:
+        value = log10(value) if self.log else value
         return self.start + (value - self.low) / ((self.high - self.low) or 1.0) * (self.stop - self.start)
 
 
@@ -59,39 +63,15 @@ def figure_svg(fig: go.Figure, label: str, width: int = WIDTH, height: int = HEI
             mode = trace.mode or "lines"
             parts += [_line(trace, x, y)] if "lines" in mode else []
             parts += list(_markers(trace, x, y)) if "markers" in mode else []
+            parts += list(_words(trace, x, y)) if "text" in mode else []
+        elif trace.type == "bar":
+            parts += list(_bars(trace, axes[trace.xaxis or "x"], axes[trace.yaxis or "y"]))
     parts += [_text(note, axes) for note in notes if note.text]
     style = f"text{{font-family:system-ui,sans-serif}}@media(max-width:{NAMES_FROM - 1}px){{text{{display:none}}}}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
         f'aria-label="{escape(label)}"><style>{style}</style><title>{escape(label)}</title>{"".join(parts)}</svg>'
     )
-
-
-def _next_token(result: Result, dark: bool) -> tuple[go.Figure, str]:
-    from theory.next_token import views
-    from theory.next_token.structure import solve
-    from widgets import next_token, theme
-
-    shown: Any = result.shown
-    solution = solve(shown.problem)
-    predictable = solution.connected & ~solution.degenerate
-    # The picture with most to tell: every logit predicted, then the most components.
-    lasts, parts = np.unique(solution.condensation.column, return_counts=True)
-    last = int(max(zip(lasts, parts, strict=True), key=lambda pair: (predictable[pair[0]], pair[1]))[0])
-    curves = views.curves(solution, last, shown.raw)
-    fig = next_token.talk_picture(views.anatomy(solution, last, limit=12), curves, dark=dark)
-    return fig, theme.figure_text(fig)
-
-
-PICTURES: dict[str, str] = {"next_token": "sharp-logits"}
-"""The claim whose measurement is in each room's picture."""
-_BUILDERS: dict[str, Callable[[Result, bool], tuple[go.Figure, str]]] = {"next_token": _next_token}
-
-
-def thumbnail(room_id: str, result: Result, *, dark: bool) -> str:
-    """A room's opening figure in small, as SVG: predicted lines and the points measured for ``result``."""
-    fig, label = _BUILDERS[room_id](result, dark)
-    return figure_svg(fig, label)
 
 
 def _axes(fig: go.Figure, width: int, height: int) -> dict[str, Axis]:
@@ -108,8 +88,26 @@ def _axes(fig: go.Figure, width: int, height: int) -> dict[str, Axis]:
             ends = (left, right) if match[1] == "x" else (bottom, top)
             span = ends[1] - ends[0]
             low, high = (float(end) for end in axis.range)
-            axes[match[1] + match[2]] = Axis(low, high, ends[0] + start * span, ends[0] + stop * span)
+            axes[match[1] + match[2]] = Axis(
+                low, high, ends[0] + start * span, ends[0] + stop * span, log=axis.type == "log"
+            )
+    for name in [name for name in axes if name.startswith("y")]:
+        anchor = fig.layout[f"yaxis{name[1:]}"].scaleanchor
+        if anchor in axes:
+            axes[anchor], axes[name] = _square(axes[anchor], axes[name])
     return axes
+
+
+def _square(x: Axis, y: Axis) -> tuple[Axis, Axis]:
+    """The two axes with one scale: the range of the finer one grows around its middle."""
+    units = [(axis.high - axis.low) / abs(axis.stop - axis.start) for axis in (x, y)]
+    grown = [max(units) / unit for unit in units]
+    found = [
+        replace(axis, low=middle - (middle - axis.low) * factor, high=middle + (axis.high - middle) * factor)
+        for axis, factor in zip((x, y), grown, strict=True)
+        for middle in [(axis.low + axis.high) / 2]
+    ]
+    return found[0], found[1]
 
 
 def _line(trace: Any, x: Axis, y: Axis) -> str:
@@ -128,9 +126,10 @@ def _line(trace: Any, x: Axis, y: Axis) -> str:
         f"{min(x.start, x.stop):.1f} {min(y.start, y.stop):.1f} {abs(x.stop - x.start):.1f} {abs(y.stop - y.start):.1f}"
     )
     box = clip.split()
+    filled = escape(str(trace.fillcolor)) if trace.fill == "toself" else "none"
     return (
         f'<svg x="{box[0]}" y="{box[1]}" width="{box[2]}" height="{box[3]}" viewBox="{clip}">'
-        f'<path d="{"".join(pieces)}" fill="none" stroke="{colour}" stroke-width="{width:g}"{dashed}/></svg>'
+        f'<path d="{"".join(pieces)}" fill="{filled}" stroke="{colour}" stroke-width="{width:g}"{dashed}/></svg>'
     )
 
 
@@ -147,6 +146,28 @@ def _markers(trace: Any, x: Axis, y: Axis) -> Iterable[str]:
         if np.isfinite(a) and np.isfinite(b):
             place = f'cx="{x(a):.1f}" cy="{y(b):.1f}" r="{WEIGHT * size / 2:g}"'
             yield f'<circle {place} fill="{escape(str(colour))}"{edge}/>'
+
+
+def _words(trace: Any, x: Axis, y: Axis) -> Iterable[str]:
+    """The texts of a text trace, as names."""
+    font = trace.textfont
+    places = np.broadcast_to(np.asarray(trace.textposition or "middle center"), np.shape(trace.x))
+    colours = np.broadcast_to(np.asarray(font.color or "currentColor"), np.shape(trace.x))
+    for a, b, said, place, colour in zip(trace.x, trace.y, trace.text, places.tolist(), colours.tolist(), strict=True):
+        vertical, horizontal = place.split()
+        anchor = {"left": "end", "right": "start"}.get(horizontal, "middle")
+        drop = {"bottom": 1.0, "top": -0.4}.get(vertical, 0.35) * float(font.size or 12)
+        beside = {"left": -GAP, "right": GAP}.get(horizontal, 0.0)
+        yield _named(str(said), x(float(a)) + beside, y(float(b)) + drop, anchor, float(font.size or 12), colour)
+
+
+def _bars(trace: Any, x: Axis, y: Axis) -> Iterable[str]:
+    """The bars of a horizontal bar trace."""
+    for length, base, row, colour in zip(trace.x, trace.base, trace.y, trace.marker.color, strict=True):
+        left, right = x(base), x(base + length)
+        above, below = sorted((y(row - trace.width / 2), y(row + trace.width / 2)))
+        size = f'width="{right - left:.1f}" height="{below - above:.1f}"'
+        yield f'<rect x="{left:.1f}" y="{above:.1f}" {size} fill="{escape(str(colour))}"/>'
 
 
 def _shape(shape: Any, axes: dict[str, Axis]) -> str:
@@ -202,11 +223,16 @@ def _text(note: Any, axes: dict[str, Axis]) -> str:
     x, y = axes.get(note.xref or "x"), axes.get(note.yref or "y")
     if x is None or y is None:
         return ""
-    words = escape(unescape(re.sub(r"<[^>]*>", "", note.text)), quote=False)
     size = float(note.font.size or 12)
     anchor = {"left": "start", "right": "end"}.get(note.xanchor or "", "middle")
     drop = {"top": 0.8, "bottom": -0.2}.get(note.yanchor or "", 0.35) * size
     across, down = x(note.x) + float(note.xshift or 0), y(note.y) - float(note.yshift or 0) + drop
-    fill = escape(str(note.font.color or "currentColor"))
+    return _named(str(note.text), across, down, anchor, size, str(note.font.color or "currentColor"))
+
+
+def _named(text: str, across: float, down: float, anchor: str, size: float, colour: str) -> str:
+    """A line of text; of Plotly's pseudo-HTML only the raised figures of a power are kept, as ``^``."""
+    plain = re.sub(r"<[^>]*>", "", text.replace("<br>", " ").replace("<sup>", "^"))
+    words = escape(unescape(plain), quote=False).strip()
     place = f'x="{across:.1f}" y="{down:.1f}" text-anchor="{anchor}"'
-    return f'<text {place} font-size="{size:g}" fill="{fill}">{words}</text>'
+    return f'<text {place} font-size="{size:g}" fill="{escape(colour)}">{words}</text>'

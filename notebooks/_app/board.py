@@ -38,17 +38,24 @@ class Board:
         self._pictures: dict[tuple[str, bool], str] = {}
         self._ended = threading.Event()
         self._process: subprocess.Popen[str] | None = None
+        self._stopped = False
+        self._turn = threading.Lock()
 
     def start(self) -> None:
-        """Start the checks; returns at once."""
-        # A session of its own: Ctrl-C in the terminal is for the server, which then ends the checks itself.
-        self._process = subprocess.Popen(  # noqa: S603 - our own module and room ids
-            self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True
-        )
+        """Start the checks, unless they were stopped; returns at once."""
+        with self._turn:
+            if self._stopped:
+                return
+            # A session of its own: Ctrl-C in the terminal is for the server, which then ends the checks itself.
+            self._process = subprocess.Popen(  # noqa: S603 - our own module and room ids
+                self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True
+            )
         threading.Thread(target=self._read, args=(self._process,), name="gallery-checks", daemon=True).start()
 
     def stop(self, timeout: float = 3.0) -> None:
-        """End the checks, running or not."""
+        """End the checks, running or not; they do not start again."""
+        with self._turn:
+            self._stopped = True
         if self._process is None:
             return
         self._process.terminate()

@@ -17,7 +17,7 @@ from typing import Any
 from theory import catalog
 from theory.bench import check_claim
 from theory.vocabulary import Claim
-from widgets.thumbnail import PICTURES, thumbnail
+from widgets.pictures import PICTURES, thumbnail
 
 LOGGER = logging.getLogger(__name__)
 

@@ -1,52 +1,31 @@
-"""Writes ``notebooks/next_token.ipynb``, executed: ``python -m notebooks._app.lab``."""
+"""Writes ``notebooks/<room>.ipynb``, executed, for each room or for those named: ``python -m notebooks._app.lab``.
+
+A room's cells are in ``notebooks/_app/lab_<room>.py``.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 import nbformat
 
+from theory import catalog
+
 HOME = Path(__file__).resolve().parent.parent
-TARGET = HOME / "next_token.ipynb"
-CELLS = (
-    "# Gradient descent learns an automaton\n\n"
-    "One self-attention layer, trained to predict the next token, retrieves the highest component of a graph that the "
-    "data define, and mixes softly inside it. The same figures and the same parameters as in the app; the theory is "
-    "*Mechanics of Next Token Prediction with Self-Attention* ([arXiv:2403.08081](https://arxiv.org/abs/2403.08081)).",
-    "import numpy as np\n\n"
-    "import theory\n"
-    "from theory.next_token import views\n"
-    "from theory.next_token.structure import solve\n"
-    "from widgets import jupyter, next_token\n\n"
-    "jupyter.use()\n"
-    'room = theory.room("next_token")\n'
-    "[(claim.id, claim.title) for claim in room.claims]",
-    "## Play\n\nTheory follows the sliders: no training is involved. Left the components at their predicted levels, "
-    "right the logits' asymptotes.",
-    "def asymptotes(params, problem):\n"
-    "    solution, last = solve(problem), int(problem.last[0])\n"
-    "    return next_token.talk_picture(views.anatomy(solution, last, limit=14), views.curves(solution, last))\n\n\n"
-    "jupyter.explore(\n"
-    "    room,\n"
-    "    asymptotes,\n"
-    '    names=("vocab_size", "n_sequences", "prompt_length", "label_flip_probability", "n_last", "data_seed"),\n'
-    ")",
-    "## Test\n\nNow train. Points are the trained logits; the dashed lines were known before.",
-    'result = jupyter.measure("sharp-logits")\n'
-    "solution, last = solve(result.shown.problem), int(result.shown.problem.last[0])\n"
-    "next_token.talk_picture(views.anatomy(solution, last), views.curves(solution, last, result.shown.raw))",
-    "jupyter.verdict(result)",
-    "## Your own numbers\n\nPredictions and measurements are labelled arrays.",
-    "result.measurement",
-    'theory.predict("loss-gap", vocab_size=8, n_sequences=20)',
-)
 
 
-def build() -> nbformat.NotebookNode:
-    """The notebook without outputs; text and code cells alternate as their first line says."""
+def target(room_id: str) -> Path:
+    """Where a room's notebook for JupyterLab is."""
+    return HOME / f"{room_id}.ipynb"
+
+
+def build(room_id: str) -> nbformat.NotebookNode:
+    """A room's notebook without outputs; a cell is text when its first line is a heading."""
     cells = []
-    for number, source in enumerate(CELLS):
+    for number, source in enumerate(import_module(f"notebooks._app.lab_{room_id}").CELLS):
         text = source.startswith("#")
         cell = nbformat.v4.new_markdown_cell(source) if text else nbformat.v4.new_code_cell(source)
         cell["id"] = f"cell-{number}"
@@ -62,11 +41,12 @@ def execute(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return NotebookClient(notebook, timeout=300, kernel_name="python3", record_timing=False).execute()
 
 
-def main() -> int:
+def main(room_ids: Sequence[str]) -> int:
     """Execute and write."""
-    nbformat.write(execute(build()), TARGET)
+    for name in room_ids or catalog.ROOMS:
+        nbformat.write(execute(build(name)), target(name))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ipaddress
+import json
 import logging
 import os
 import socket
@@ -33,7 +34,7 @@ from theory import catalog
 from theory.bench import check_claim
 from theory.store import Store
 from theory.vocabulary import Room
-from widgets.thumbnail import PICTURES
+from widgets.pictures import PICTURES
 
 LOGGER = logging.getLogger(__name__)
 
@@ -42,6 +43,8 @@ HERE = Path(__file__).resolve().parent
 NOTEBOOKS = HERE.parent
 ROOM_HEAD = '<script src="/static/theme.js" data-room></script>'
 """Runs before marimo starts in each room: carries the visitor's light or dark choice into the page's address."""
+VISITORS_FIRST = 6.0
+"""Seconds for which a visitor who comes at once has the processor: the slow loading waits so long."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -174,28 +177,51 @@ class _Server(uvicorn.Server):
             return
         print("Theorem Bench is ready. Open this address (Ctrl-C stops the server):", flush=True)
         print(self._access.url, flush=True)
-        self._board.start()
-        threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
+        threading.Thread(target=warm_up, args=(self._board,), name="warm-up", daemon=True).start()
         if self._browser and _has_browser():
             threading.Thread(target=webbrowser.open, args=(self._access.url,), daemon=True).start()
 
 
-def warm_up() -> None:
-    """Load what the first visitor would wait for: torch, and the compiled kernels from their cache on disk.
+def warm_up(board: Board) -> None:
+    """Load what the first visitor would wait for: the pages at once, torch and the compiled kernels a little later.
 
-    Never Plotly: marimo shows figures as its own elements only if a notebook's thread imports it first.
+    The gallery's checks start in between, in a process of their own.
     """
     started = time.perf_counter()
+    load_pages()
+    LOGGER.info("pages loaded after %.1f s", time.perf_counter() - started)
+    board.start()
+    time.sleep(VISITORS_FIRST)
     with contextlib.suppress(ImportError):
         import_module("torch")
     with tempfile.TemporaryDirectory() as folder:
-        for room in rooms():
+        for room in board.rooms:
             for claim in room.claims:
                 if claim.id == PICTURES.get(room.id):
                     brief = {"steps": 100} if "steps" in claim.experiment.uses else {}
                     params = catalog.parameters(claim, brief)
                     check_claim(claim, params, seeds=1, store=Store(Path(folder)), rivals=False)
     LOGGER.info("warm after %.1f s", time.perf_counter() - started)
+
+
+def load_pages() -> None:
+    """Import Plotly and the rooms' notebooks, and draw an empty figure.
+
+    marimo learns to show a library's figures when a notebook imports it first; here Plotly is there before any
+    notebook runs, so marimo is told.
+    """
+    import plotly.graph_objects as go
+    from marimo._output.formatters.plotly_formatters import PlotlyFormatter
+    from marimo._output.formatting import formatter
+
+    @formatter(go.Figure)
+    def _(figure: go.Figure) -> tuple[str, str]:
+        return "text/html", PlotlyFormatter.render_plotly_dict(json.loads(figure.to_json())).text
+
+    for room in rooms():
+        import_module(f"notebooks.{room.id}")
+    # Plotly loads its renderers with the first figure that it shows, which takes seconds.
+    PlotlyFormatter.render_plotly_dict(json.loads(go.Figure().to_json()))
 
 
 def _has_browser() -> bool:

@@ -18,7 +18,7 @@ SECONDS = 90_000
 def opened(open_page: OpenPage, **options: object) -> Page:
     """The room with its verdict."""
     page = open_page(ROOM, **options)
-    expect(page.locator("#play marimo-plotly .main-svg").first).to_be_visible(timeout=SECONDS)
+    expect(page.locator("#play bench-figure svg").first).to_be_visible(timeout=SECONDS)
     expect(page.locator(".bench-verdict")).to_contain_text("instances", timeout=SECONDS)
     return page
 
@@ -32,9 +32,8 @@ def points(page: Page) -> list[float]:
     """What the talk picture's traces show."""
     return page.evaluate(
         """() => {
-            const figure = document.querySelector("#play marimo-plotly");
-            const drawn = (figure.shadowRoot ?? figure).querySelector(".js-plotly-plot");
-            return drawn._fullData.flatMap(trace => [...(trace.y ?? [])]).filter(Number.isFinite);
+            const figure = document.querySelector("#play bench-figure");
+            return JSON.parse(figure.dataset.figure).data.flatMap(trace => trace.y).filter(Number.isFinite);
         }"""
     )
 
@@ -47,7 +46,7 @@ def test_opens_with_theory_measurement_and_verdict(open_page: OpenPage) -> None:
     page = opened(open_page)
     assert len(points(page)) > 50
     expect(page.locator(".bench-verdict")).to_contain_text("Holds")
-    assert "level" in (page.locator("#play marimo-plotly").get_attribute("aria-label") or "")
+    assert "level" in (page.locator("#play bench-figure").get_attribute("aria-label") or "")
 
 
 def test_a_slider_moved_by_keyboard_changes_figure_verdict_and_address(open_page: OpenPage) -> None:
@@ -67,10 +66,20 @@ def test_a_slider_moved_by_keyboard_changes_figure_verdict_and_address(open_page
     expect(slider(page, "Prompts")).to_have_attribute("aria-valuenow", "13", timeout=SECONDS)
 
 
+def test_points_of_the_picture_answer_to_the_pointer(open_page: OpenPage) -> None:
+    page = opened(open_page)
+    at = page.locator("#play bench-figure svg circle").last.bounding_box()
+    assert at is not None
+    page.mouse.move(at["x"] + at["width"] / 2, at["y"] + at["height"] / 2)
+    expect(page.locator("#play .bench-hover")).to_contain_text("log time")
+    page.mouse.move(1, 1)
+    expect(page.locator("#play .bench-hover")).to_have_count(0)
+
+
 def test_a_setting_is_pinned_beside_another(open_page: OpenPage) -> None:
     page = opened(open_page)
     page.get_by_role("button", name="Pin / unpin").click()
-    expect(page.locator(".bench-pinned marimo-plotly .main-svg").first).to_be_visible(timeout=SECONDS)
+    expect(page.locator(".bench-pinned bench-figure svg").first).to_be_visible(timeout=SECONDS)
     page.get_by_role("button", name="Pin / unpin").click()
     expect(page.locator(".bench-pinned")).to_have_count(0, timeout=SECONDS)
 
@@ -99,7 +108,7 @@ def test_a_preset_and_a_broken_assumption(open_page: OpenPage) -> None:
 def test_a_bad_address_gives_a_sentence_and_a_page(open_page: OpenPage, key: str, value: str, said: str) -> None:
     page = open_page(ROOM, **{key: value})
     expect(page.locator(".bench-note").first).to_contain_text(said, timeout=SECONDS)
-    expect(page.locator("#play marimo-plotly .main-svg").first).to_be_visible(timeout=SECONDS)
+    expect(page.locator("#play bench-figure svg").first).to_be_visible(timeout=SECONDS)
 
 
 def test_the_playground_answers_with_a_certificate(open_page: OpenPage) -> None:
@@ -148,9 +157,8 @@ def test_readable_and_inside_the_window(open_page: OpenPage, scheme: str, width:
                     .map(c => c <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4);
                 return .2126 * r + .7152 * g + .0722 * b;
             };
-            const figure = document.querySelector("#play marimo-plotly");
             const paper = light(getComputedStyle(document.querySelector("#play")).backgroundColor);
-            const texts = (figure.shadowRoot ?? figure).querySelectorAll(".xtick text, .ytick text, .bench-caption");
+            const texts = document.querySelectorAll("#play bench-figure text[fill*=muted]");
             return Math.min(...[...texts].map(text => {
                 const ink = light(getComputedStyle(text).fill);
                 return (Math.max(ink, paper) + .05) / (Math.min(ink, paper) + .05);

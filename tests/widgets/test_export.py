@@ -27,9 +27,10 @@ from theory.next_token import views
 from theory.store import session_store
 from widgets import render, theme
 from widgets.export import COLUMN_INCHES, PAGE_INCHES, Upload, export_zip
+from widgets.pictures import thumbnail
 from widgets.render import Renderer, RenderError
 from widgets.tables import tidy
-from widgets.thumbnail import figure_svg, thumbnail
+from widgets.thumbnail import figure_svg
 
 BUILDERS = (
     "talk rock_paper_scissors",

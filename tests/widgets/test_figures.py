@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from html import unescape
 
 import numpy as np
 import plotly.graph_objects as go
@@ -20,7 +22,7 @@ from theory.next_token.descent import descend
 from theory.next_token.prompts import Prompts, make_prompts
 from theory.next_token.structure import Solution, solve
 from theory.vocabulary import Assumption, Check
-from widgets import next_token, ruler, theme
+from widgets import live, next_token, ruler, theme
 from widgets.colour import contrast
 from widgets.layered import Item, first_angle, place
 
@@ -151,6 +153,36 @@ def test_predicted_lines_meet_the_last_points(name: str) -> None:
     curves = views.curves(c.solution, c.last, c.raw)
     tolerance = 1e-9 if curves.attrs["anchored"] and c.solution.degenerate[c.last] else 0.6
     assert np.abs(curves.measured - curves.predicted_at_step).values[:, -1].max() < tolerance
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("name", NAMES)
+def test_figures_that_follow_a_slider_are_made_of_what_the_page_draws(name: str, dark: bool) -> None:
+    fig = figures(dark)[name]
+    assert live.is_live(fig) == name.startswith("talk")
+    if live.is_live(fig):
+        assert not live.unknown(fig)
+
+
+def test_the_page_receives_the_figure_as_plain_numbers() -> None:
+    fig = talk("rock_paper_scissors")
+    element = live.html(fig)
+    assert re.fullmatch(r"<bench-figure [^<>]*></bench-figure>", element)
+    found = re.search(r"data-figure='([^']*)'", element)
+    assert found is not None
+    sent = json.loads(unescape(found[1]), parse_constant=pytest.fail)
+    assert len(sent["data"]) == len(fig.data)
+    for trace, drawn in zip(sent["data"], fig.data, strict=True):
+        got, true = np.array(trace["y"], dtype=float), np.asarray(drawn.y, dtype=float)
+        assert np.allclose(got, true, rtol=0, atol=1e-5 * max(1.0, np.nanmax(np.abs(true))), equal_nan=True)
+    assert sent["layout"]["axes"].keys() == {"x", "y", "x2", "y2"}
+
+
+def test_the_element_names_what_it_does_not_draw() -> None:
+    fig = go.Figure(talk("rock_paper_scissors"))
+    fig.add_bar(x=[1], y=[1])
+    fig.update_xaxes(type="log")
+    assert {"bar None", "xaxis without linear range"} <= live.unknown(fig)
 
 
 def test_weights_of_a_component_sum_to_one_and_levels_descend() -> None:

@@ -17,10 +17,12 @@ from benchmarks.own_data import zipf_text
 from theory import catalog
 from theory.next_token.structure import solve
 from theory.text import tokenise
-from widgets import export, panel
+from widgets import cards, export, panel
+from widgets.page import Rested, Screen, Shown
 from widgets.render import RenderError
-from widgets.rooms import next_token, next_token_cards, next_token_tests
+from widgets.rooms import next_token, next_token_tests
 from widgets.rooms import next_token_data as own
+from widgets.sources import PASTED, REFERENCE, Source
 
 LENGTH = 8
 CONTENT = zipf_text(12_000, 1200)
@@ -29,7 +31,7 @@ CONTENT = zipf_text(12_000, 1200)
 def studied(content: bytes, source: str, form: str = "words") -> panel.Run:
     """The finished run of a text's study."""
     seen: list[panel.Run] = []
-    panel.run_in_background("key", own.text_job(content, source, form, LENGTH), seen.append)
+    panel.run_in_background("key", own.text_job(Source(content, source), form, LENGTH), seen.append)
     assert seen[-1].state == "done", seen[-1].message
     return seen[-1]
 
@@ -70,12 +72,12 @@ def test_every_window_and_word_is_counted(run: panel.Run) -> None:
 @pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("figure", ["text_windows", "automaton"])
 def test_exports_give_the_text_back_with_its_hash(run: panel.Run, figure: str) -> None:
-    screen = next_token.Screen()
+    screen = Screen()
     word = own.automaton_picker(run, None, lambda _: None)
     shown = own.study_figure(run, screen) if figure == "text_windows" else own.automaton_figure(run, word, screen)
-    assert isinstance(shown, next_token.Shown)
+    assert isinstance(shown, Shown)
     assert shown.name == figure
-    with zipfile.ZipFile(io.BytesIO(next_token_cards.zipped(catalog.room("next_token"), None, shown))) as archive:
+    with zipfile.ZipFile(io.BytesIO(cards.zipped(catalog.room("next_token"), None, shown))) as archive:
         assert archive.read("data/upload/my_text.txt") == CONTENT
         digest = hashlib.sha256(CONTENT).hexdigest()
         assert archive.read("data/upload/SHA256SUMS").decode() == f"{digest}  my_text.txt\n"
@@ -84,7 +86,7 @@ def test_exports_give_the_text_back_with_its_hash(run: panel.Run, figure: str) -
 
 @pytest.mark.parametrize(
     ("source", "form", "name"),
-    [(own.PASTED, "jsonl", "pasted_text.jsonl"), (own.REFERENCE, "words", "language_reference.txt")],
+    [(PASTED, "jsonl", "pasted_text.jsonl"), (REFERENCE, "words", "language_reference.txt")],
 )
 def test_data_that_were_no_file_get_a_name(source: str, form: str, name: str) -> None:
     rows = b'["tea", "cup", "tea"]\n' * 12 if form == "jsonl" else b"one two one three two one " * 12
@@ -116,7 +118,7 @@ def test_downloaded_weights_are_read_back() -> None:
     problem: Any = catalog.room("next_token").draw(params, params.data_seed)
     seen: list[panel.Run] = []
     panel.run_in_background("key", next_token.job(claim, params, problem), seen.append)
-    stored = load(next_token_tests.weights_file(problem, params, seen[-1]))
+    stored = load(next_token_tests.weights_file(Rested(seen[-1], params, problem)))
     assert set(stored) == {"embed", "weights", "head"}
     logits = stored["embed"] @ stored["weights"] @ stored["embed"].T
     np.testing.assert_allclose(logits, seen[-1].raw.logits.values[-1], rtol=1e-4, atol=1e-4)

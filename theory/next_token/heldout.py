@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from theory.errors import Cancelled, DataError
+from theory.intervals import wilson
 from theory.next_token.automaton import automaton_next
 from theory.next_token.prompts import Prompts, make_prompts, select
 from theory.next_token.structure import Solution, solve
-from theory.next_token.surveys import wilson
 from theory.text import decode_upload, encode, parse_jsonl_sequences, tokenise, vocabulary, windows
 
 Ints = npt.NDArray[np.int64]

@@ -6,7 +6,7 @@ in logit space without tensors.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -14,8 +14,17 @@ import numpy as np
 
 from theory.errors import DataError
 from theory.training import FloatArray
+from theory.weight_files import weights_from_safetensors, weights_to_safetensors
 
-TENSOR_NAMES = ("embed", "weights", "head")
+__all__ = [
+    "attention_layer",
+    "head_of",
+    "logits_of",
+    "next_token_distribution",
+    "weights_from_safetensors",
+    "weights_of",
+    "weights_to_safetensors",
+]
 
 
 @cache
@@ -111,32 +120,3 @@ def next_token_distribution(
     scores = keys @ (weights @ keys[-1])
     attention: FloatArray = np.exp(scores - scores.max())
     return head @ (attention / attention.sum() @ keys)
-
-
-def weights_to_safetensors(
-    weights: FloatArray, embed: FloatArray, head: FloatArray, metadata: Mapping[str, str] | None = None
-) -> bytes:
-    """The layer as the content of a safetensors file with tensors ``embed``, ``weights`` and ``head`` (float64)."""
-    from safetensors.numpy import save
-
-    arrays = dict(zip(TENSOR_NAMES, (embed, weights, head), strict=True))
-    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata=dict(metadata or {}))
-
-
-def weights_from_safetensors(content: bytes) -> dict[str, FloatArray]:
-    """The tensors that :func:`weights_to_safetensors` wrote.
-
-    Raises:
-        DataError: the content is not such a file.
-    """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
-    try:
-        arrays = load(content)
-    except SafetensorError as error:
-        raise DataError("safetensors", f"not a safetensors file: {error}") from None
-    missing = [name for name in TENSOR_NAMES if name not in arrays]
-    if missing:
-        raise DataError("safetensors", f"the file lacks the tensors {', '.join(missing)}")
-    return {name: arrays[name] for name in TENSOR_NAMES}

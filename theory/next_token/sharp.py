@@ -133,15 +133,42 @@ def relaxation(solution: Solution, log_time: float) -> float:
     return float((amplitude(solution) * np.exp(-log_time)) ** power)
 
 
-def cosine_tolerance(solution: Solution, log_time: float) -> float:
-    """Relative error of one minus the predicted cosine, which is quadratic in the offset across W_svm.
+def gap_errors(solution: Solution, logits: Floats, log_time: float) -> Floats:
+    """(s,) how far the difference across each support edge is from :func:`predicted_gaps`, for any embeddings."""
+    graph, rows = solution.condensation, support_rows(solution)
+    first = np.unique(graph.scc, return_index=True)[1]
+    if solution.geometry is None:
+        found = np.sqrt(graph.size) * graph.component_means(logits)[first]
+    else:
+        found = solution.geometry.coordinates(logits)
+    return rows @ (found - log_time * solution.weights_svm - solution.weights_offset)
 
-    An error e of the logits changes it by ``2 e`` relative to the length of the offset perpendicular to W_svm; the
-    gaps' error is within 1.7 times :func:`relaxation` (measured), so ``3.4`` times that, and 0.02 for curvature.
+
+def support_rows(solution: Solution) -> Floats:
+    """(s, dim) gradient of the difference across each support edge, in the coordinates of ``weights_svm``."""
+    graph, support = solution.condensation, solution.offset_solution.support
+    if solution.geometry is not None:
+        return solution.geometry.edges[support]
+    rows = np.zeros((int(support.sum()), graph.n_components))
+    upper, lower = graph.edges[support].T
+    rows[np.arange(len(rows)), upper] = 1 / np.sqrt(graph.size[upper])
+    rows[np.arange(len(rows)), lower] = -1 / np.sqrt(graph.size[lower])
+    return rows
+
+
+def cosine_sensitivity(solution: Solution) -> float:
+    """Relative change of one minus the cosine per unit error of the support gaps; infinity when the cosine is one.
+
+    One minus the cosine is quadratic in the offset across W_svm, so an error of the weights changes it by twice their
+    inner product over the square. Support edges span both; with the multipliers k of the offset across W_svm the inner
+    product is ``k . error``, at most the sum of ``|k|`` times the largest error (ours).
     """
     svm, offset = solution.weights_svm, solution.weights_offset
-    across = float(np.linalg.norm(offset - svm * (svm @ offset) / max(svm @ svm, 1e-300)))
-    return 3.4 * relaxation(solution, log_time) / max(across, 1e-12) + 0.02
+    across = offset - svm * (svm @ offset) / max(svm @ svm, 1e-300)
+    if np.linalg.norm(across) <= 1e-9 * (1.0 + np.linalg.norm(offset)):
+        return float("inf")
+    multipliers = np.linalg.lstsq(support_rows(solution).T, across, rcond=None)[0]
+    return float(2 * np.abs(multipliers).sum() / (across @ across))
 
 
 def finite_part_tolerance(solution: Solution, log_time: float) -> float:
@@ -187,15 +214,9 @@ def path_gap_error(solution: Solution, penalty: float) -> float:
 
     Stationarity gives each support edge the multiplier ``R lambda_e + lambda-tilde_e``; the law keeps the first term.
     """
-    graph, found = solution.condensation, solution.offset_solution
-    support = found.support
-    if not support.any():
+    found = solution.offset_solution
+    if not found.support.any():
         return 0.0
-    root = np.sqrt(graph.size.astype(np.float64))
-    rows = np.zeros((int(support.sum()), graph.n_components))
-    upper, lower = graph.edges[support].T
-    rows[np.arange(len(rows)), upper] = 1 / root[upper]
-    rows[np.arange(len(rows)), lower] = -1 / root[lower]
-    offset = np.linalg.lstsq(rows.T, found.offsets * root, rcond=None)[0]
-    ratio = float(np.abs(offset / found.multipliers[support]).max()) / float(path_radius(penalty))
+    offset = np.linalg.lstsq(support_rows(solution).T, solution.weights_offset, rcond=None)[0]
+    ratio = float(np.abs(offset / found.multipliers[found.support]).max()) / float(path_radius(penalty))
     return ratio / max(1.0 - ratio, 0.1)

@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from xarray import Dataset
 
 from theory.errors import DataError, ParameterError
+from theory.intervals import Z, wilson
 from theory.next_token.graph import connected_pairs
 from theory.next_token.prompts import Prompts
 
@@ -21,8 +22,6 @@ Ints = npt.NDArray[np.int64]
 FLIPS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
 PROMPTS = (5, 10, 20, 40, 80, 160)
 WINDOWS = (2, 4, 8, 16, 32, 64)
-Z = 1.959963984540054
-"""Normal quantile of a two-sided 95 % interval."""
 
 
 @lru_cache(maxsize=32)
@@ -120,18 +119,6 @@ def text_windows(
         coords={"statistic": ["mean", "low", "high"], "window": fitting},
         attrs={"source": source, "vocab_size": vocab_size, "tokens": len(stream)},
     )
-
-
-def wilson(successes: int, trials: int) -> tuple[float, float, float]:
-    """Share and its 95 % Wilson interval.
-
-    >>> [round(x, 3) for x in wilson(5, 10)]
-    [0.5, 0.237, 0.763]
-    """
-    share, squared = successes / trials, Z * Z / trials
-    centre = (share + squared / 2) / (1 + squared)
-    half = Z / (1 + squared) * (share * (1 - share) / trials + squared / (4 * trials)) ** 0.5
-    return share, min(centre - half, share), max(centre + half, share)
 
 
 def _largest_components(

@@ -1,12 +1,8 @@
-"""The page of the room ``next_token``: its runs and figures, each with the numbers behind it, ready to be laid out."""
+"""The page of the room ``next_token``: what it measures, and its opening picture."""
 
 from __future__ import annotations
 
-import hashlib
-import html
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import marimo as mo
@@ -15,16 +11,16 @@ from xarray import Dataset
 
 from theory import catalog
 from theory.bench import check_claim
-from theory.errors import BenchError
 from theory.next_token import views
 from theory.next_token.experiments import initial_logits
 from theory.next_token.prompts import Prompts
 from theory.next_token.rows import curvature_bound
 from theory.next_token.structure import solve
-from theory.vocabulary import Claim, Room, Stop
-from widgets import controls, panel, theme
+from theory.vocabulary import Claim, Stop
 from widgets import next_token as figures
-from widgets.export import Upload
+from widgets import panel, theme
+from widgets.page import SEEDS, Page, Screen, Shown, show
+from widgets.rooms import next_token_prose as prose
 
 HOME = "sharp-logits"
 """The claim of a bare address: its training run is what the talk picture shows."""
@@ -38,81 +34,9 @@ SLIDERS = (
     "steps",
     "data_seed",
 )
-SEEDS = 8
-HEIGHT = 414
-"""Pixels of a figure, for the place that it takes before it is there."""
 LEVELS_SHOWN = 14
 ATTENTION_STEPS = 1000
 """Steps of the real attention layer that is trained beside the logits: enough to see that they agree."""
-
-
-@dataclass(frozen=True)
-class Screen:
-    """What the visitor's address says about the screen."""
-
-    dark: bool = False
-    narrow: bool = False
-
-    @staticmethod
-    def of(query: Mapping[str, Any]) -> Screen:
-        """Read the keys ``theme`` and ``layout``."""
-        return Screen(query.get("theme") == "dark", query.get("layout") == "narrow")
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A figure on the page: how to build it (dark, narrow), the numbers that it shows, and what to say below it."""
-
-    name: str
-    build: Callable[[bool, bool], Any]
-    data: Mapping[str, Dataset]
-    caption: str
-    html: str = ""
-    upload: Upload | None = None
-
-
-def show(
-    name: str,
-    build: Callable[[bool, bool], Any],
-    data: Mapping[str, Dataset],
-    caption: str,
-    screen: Screen,
-    upload: Upload | None = None,
-) -> Shown:
-    """Build a figure for the visitor's screen; ``upload`` is the person's own file that it shows."""
-    fig = build(screen.dark, screen.narrow)
-    below = f'<p class="bench-caption">{html.escape(caption)}</p>' if caption else ""
-    return Shown(name, build, data, caption, panel.figure(fig, theme.figure_text(fig)) + below, upload)
-
-
-def start(room: Room, point: controls.Point) -> dict[str, Any]:
-    """What the page remembers between moves: the problem found last, and the claim with its assumptions."""
-    kept: dict[str, Any] = {}
-    claim = controls.claim_of(room, point.claim)
-    params, problem, _ = draw(room, controls.settle(room, point, {})[0], kept)
-    return kept | {"claimed": (claim, claim.assumptions(params, problem))}
-
-
-def draw(room: Room, params: Any, kept: dict[str, Any]) -> tuple[Any, Prompts, tuple[str, ...]]:
-    """Parameters, their problem, and what to say about it.
-
-    Parameters that give no problem leave the page as it was: ``kept`` remembers the last that did.
-    """
-    said: tuple[str, ...] = ()
-    try:
-        kept["found"] = params, room.draw(catalog.validated(room, params), params.data_seed)
-    except BenchError as error:
-        said = (str(error),)
-    if "found" not in kept:
-        plain: Any = catalog.parameters(catalog.claim(HOME))
-        kept["found"] = plain, room.draw(plain, plain.data_seed)
-    return *kept["found"], said
-
-
-def key_of(claim: Claim, params: Any, problem: Prompts) -> str:
-    """What a run belongs to: results of another claim, other parameters or other data are not shown."""
-    said = json.dumps([claim.id, params.model_dump(), problem.fingerprint], sort_keys=True, default=str)
-    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def job(claim: Claim, params: Any, problem: Prompts) -> panel.Job:
@@ -134,6 +58,9 @@ def job(claim: Claim, params: Any, problem: Prompts) -> panel.Job:
         report(1.0, extra=real_layer(params, problem, stop))
 
     return work
+
+
+PAGE = Page("next_token", HOME, prose.LEAD, SLIDERS, job)
 
 
 def real_layer(params: Any, problem: Prompts, stop: Stop) -> Any:
@@ -180,7 +107,7 @@ def talk(problem: Prompts, last: int, params: Any, run: panel.Run, screen: Scree
     caption += ", crosses: the real attention layer." if attention is not None else "."
     if curves.attrs["anchored"]:
         caption += " Here the theory fixes slopes, not heights: lines are moved to the last point."
-    return show("talk_picture", build, {"anatomy": anatomy, "curves": curves}, caption, screen)
+    return show("talk_picture", build, {"anatomy": anatomy, "curves": curves}, caption, screen, judged=True)
 
 
 def _with_attention(fig: Any, attention: Any, curves: Dataset, dark: bool) -> Any:

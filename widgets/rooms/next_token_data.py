@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,16 +15,15 @@ from theory.next_token.automaton import generate
 from theory.next_token.heldout import HeldOut, OwnData, Score, judge_held_out, read_own
 from theory.next_token.prompts import Prompts
 from theory.next_token.structure import solve
-from theory.text import language_reference
 from theory.vocabulary import Stop
 from widgets import next_token as figures
 from widgets import panel
+from widgets.cards import body, joined
 from widgets.export import Upload
-from widgets.rooms.next_token import HEIGHT, Screen, Shown, show
-from widgets.rooms.next_token_cards import joined
+from widgets.page import HEIGHT, Rested, Screen, Shown, show
 from widgets.rooms.next_token_tests import graph_files
+from widgets.sources import Source, plain_label, shown_name
 
-MAX_UPLOAD = 8_000_000
 FORMS = {"Words": "words", "Characters": "characters", "JSONL tokens": "jsonl"}
 LONGEST_PROMPT = 16
 TOKENS_OFFERED = 40
@@ -37,8 +35,6 @@ CERTIFICATES = {
     "no_data": "No data",
 }
 """What a certificate means, in a few words."""
-PASTED, REFERENCE = "the pasted text", "Python's language reference"
-_FILE_NAMES = {PASTED: "pasted_text", REFERENCE: "language_reference"}
 COMPONENTS_SHOWN = 12
 LASTS_OFFERED = 400
 
@@ -48,7 +44,7 @@ def token_buttons(problem: Prompts, get_prompt: Callable[[], Sequence[int]], cho
 
     def button(token: int) -> Any:
         return mo.ui.button(
-            label=_plain(problem.name(token)),
+            label=plain_label(problem.name(token)),
             on_change=lambda _: choose((*get_prompt(), token)[-LONGEST_PROMPT:]),
         )
 
@@ -62,10 +58,11 @@ def usual_prompt(problem: Prompts, prompt: Sequence[int], last: int) -> tuple[in
     return tuple(int(token) for token in problem.sequence(int(np.flatnonzero(problem.last == last)[0])))
 
 
-def playground(problem: Prompts, prompt: Sequence[int], run: panel.Run, seed: int, screen: Screen) -> tuple[Shown, str]:
+def playground(rested: Rested, prompt: Sequence[int], screen: Screen) -> tuple[Shown, str]:
     """The automaton beside the trained model on one prompt, with its certificate and a generated continuation."""
+    problem, raw = rested.problem, rested.run.raw
     solution = solve(problem)
-    logits = None if run.raw is None or "logits" not in run.raw else run.raw.logits.values[-1]
+    logits = None if raw is None or "logits" not in raw else raw.logits.values[-1]
     data = views.playground(solution, prompt, logits)
     shown = show(
         "playground",
@@ -73,9 +70,10 @@ def playground(problem: Prompts, prompt: Sequence[int], run: panel.Run, seed: in
         {"playground": data},
         "Bars: the automaton, computed without training. Points: the trained model.",
         screen,
+        judged=True,
     )
     word = CERTIFICATES[data.attrs["certificate"]]
-    text = " ".join(problem.name(int(token)) for token in generate(solution, prompt, 24, seed))
+    text = " ".join(problem.name(int(token)) for token in generate(solution, prompt, 24, rested.params.data_seed))
     said = (
         f'<h3>Prompt</h3><p class="bench-code">{panel.escape(data.attrs["prompt"])} → ?</p>'
         f'<p class="bench-caption"><b>{word}:</b> '
@@ -97,32 +95,19 @@ class Study:
     upload: Upload
 
 
-def content_of(pasted: str, uploaded: Sequence[Any]) -> tuple[bytes, str]:
-    """The person's own bytes and what to call them: an upload, else what was pasted, else Python's reference."""
-    if uploaded:
-        return uploaded[0].contents, uploaded[0].name
-    if pasted.strip():
-        return pasted.encode("utf-8", "surrogatepass"), PASTED
-    return language_reference().encode(), REFERENCE
-
-
-def text_key(content: bytes, form: str, prompt_length: int) -> str:
-    """What a study belongs to."""
-    return hashlib.sha256(f"{form} {prompt_length} ".encode() + content).hexdigest()
-
-
-def text_job(content: bytes, source: str, form: Any, prompt_length: int) -> panel.Job:
+def text_job(source: Source, form: Any, prompt_length: int) -> panel.Job:
     """Read the text, learn its automaton, judge it on held-out windows, survey the window lengths."""
 
     def work(report: panel.Report, stop: Stop) -> None:
-        data = read_own(content, form, prompt_length)
+        data = read_own(source.content, form, prompt_length)
         report(0.2)
         solve(data.training)
         report(0.4)
         held_out = judge_held_out(data, stop)
         report(0.8)
-        survey = None if data.stream is None else surveys.text_windows(data.stream, len(data.names), source=source)
-        report(1.0, extra=Study(data, held_out, survey, source, Upload(_file_name(source, form), content)))
+        survey = None if data.stream is None else surveys.text_windows(data.stream, len(data.names), source=source.name)
+        upload = source.upload("jsonl" if form == "jsonl" else "txt")
+        report(1.0, extra=Study(data, held_out, survey, source.name, upload))
 
     return work
 
@@ -195,7 +180,7 @@ def automaton_picker(run: panel.Run, chosen: int | None, choose: Callable[[int],
     prompts = run.extra.data.training
     tokens, counts = np.unique(prompts.last, return_counts=True)
     order = tokens[np.argsort(-counts, kind="stable")][:LASTS_OFFERED].tolist()
-    options = {_shown(prompts.name(token)): token for token in order}
+    options = {shown_name(prompts.name(token)): token for token in order}
     value = next((name for name, token in options.items() if token == chosen), next(iter(options)))
     return mo.ui.dropdown(options, value=value, searchable=True, label="Windows that end with", on_change=choose)
 
@@ -221,22 +206,6 @@ def automaton_figure(run: panel.Run, word: Any, screen: Screen) -> Shown | str:
     )
 
 
-def _file_name(source: str, form: str) -> str:
-    """What a person's data are called in a zip: an upload keeps its name."""
-    suffix = "jsonl" if form == "jsonl" else "txt"
-    return f"{_FILE_NAMES[source]}.{suffix}" if source in _FILE_NAMES else source
-
-
-def _plain(name: str) -> str:
-    """A token's name as a label, in which markdown's own characters are escaped."""
-    return "".join(f"\\{char}" if char in r"\`*_{}[]()#+-.!<>|~$&" else char for char in _shown(name))
-
-
-def _shown(name: str) -> str:
-    """A token's name, short and with white space made visible."""
-    return (name if name.strip() else name.replace(" ", "␣"))[:24]
-
-
 def playground_card(tokens: Any, clear: Any, shown: Shown, said: str) -> Any:
     """The prompt playground: tokens to click, the two predictions, the certificate and a continuation."""
     buttons = joined(tokens)
@@ -246,27 +215,19 @@ def playground_card(tokens: Any, clear: Any, shown: Shown, said: str) -> Any:
     )
 
 
-def text_card(pasted: Any, uploaded: Any, form: Any, window: Any, run: panel.Run, shown: Shown | str) -> Any:
-    """Input on the left, what was found on the right; an error is a sentence, and what was typed stays."""
-    body = shown if isinstance(shown, str) else shown.html
-    found = study_numbers(run.extra) if run.extra is not None else ""
-    error = f'<div class="bench-note bench-error" role="alert">{panel.escape(run.message)}</div>' if run.message else ""
-    return panel.card(
-        "<h3>A text of your own</h3>",
-        f'<div class="bench-grid bench-own"><div class="bench-controls">{pasted}{uploaded}{form}{window}</div>'
-        f"<div>{error}{found}{body}</div></div>",
-    )
+def found(run: panel.Run, shown: Shown | str) -> str:
+    """Numbers and figure of a text; nothing before it was read."""
+    return (study_numbers(run.extra) if run.extra is not None else "") + body(shown)
 
 
 def automaton_card(run: panel.Run, word: Any, shown: Shown | str) -> Any:
     """The automaton of the text under one last token, and its files."""
-    body = shown if isinstance(shown, str) else shown.html
     if run.extra is None or word is None:
-        return panel.card("<h3>The automaton of this text</h3>", body)
+        return panel.card("<h3>The automaton of this text</h3>", body(shown))
     prompts, last = run.extra.data.training, word.value
     graphml = mo.download(lambda: graph_files(prompts, last)[0].encode(), "automaton.graphml", label="GraphML")
     node_link = mo.download(lambda: graph_files(prompts, last)[1].encode(), "automaton.json", label="JSON")
     return panel.card(
         "<h3>The automaton of this text</h3>",
-        f'<div class="bench-row">{word}{graphml}{node_link}</div>{body}',
+        f'<div class="bench-row">{word}{graphml}{node_link}</div>{body(shown)}',
     )

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import marimo as mo
-
 LEAD = (
     "Tokens that contradict each other run in parallel for ever; lower ones fall away at a slope that two small convex "
     "problems predict. Dots are trained logits; dashed lines were known before training."
@@ -28,7 +24,7 @@ EXPORT = (
     "and citation, and the command that gives the same numbers elsewhere."
 )
 
-_STEPS = (
+DERIVATION = (
     (
         "The layer scores tokens",
         r"""With linearly independent embeddings and a head that inverts them, one attention layer whose query is the
@@ -90,12 +86,3 @@ Hard retrieval between components, soft composition inside: graph search and two
 training.""",
     ),
 )
-
-
-def derivation() -> Any:
-    """The derivation, one step after the other."""
-    steps = "".join(
-        f'<div class="bench-step"><h3>{number}. {title}</h3>{mo.md(text).text}</div>'
-        for number, (title, text) in enumerate(_STEPS, start=1)
-    )
-    return mo.Html(f'<div class="bench"><div class="bench-card bench-steps">{steps}</div></div>')

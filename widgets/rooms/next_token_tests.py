@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import marimo as mo
 import numpy as np
 
 from theory.errors import BenchError
@@ -17,9 +18,9 @@ from theory.next_token.model import head_of, weights_of, weights_to_safetensors
 from theory.next_token.prompts import Prompts
 from theory.next_token.rows import curvature_bound
 from theory.next_token.structure import solve
+from widgets import cards, panel
 from widgets import next_token as figures
-from widgets import panel
-from widgets.rooms.next_token import HEIGHT, Screen, Shown, show
+from widgets.page import HEIGHT, Rested, Screen, Shown, show
 
 PHASE_SEEDS = 200
 CYCLES_SHOWN = 4
@@ -42,8 +43,9 @@ _CAPTIONS = {
 }
 
 
-def test_figure(which: str, problem: Prompts, last: int, run: panel.Run, screen: Screen) -> Shown | str:
+def test_figure(which: str, rested: Rested, last: int, screen: Screen) -> Shown | str:
     """One of the figures of the section *Test*, or a sentence in its place."""
+    problem, run = rested.problem, rested.run
     if run.raw is None or "log_time" not in run.raw or run.raw.sizes["step"] < 3:
         return panel.skeleton(HEIGHT) if run.state in ("waiting", "running") else panel.sentence(run.message)
     problems, raws = [problem], [run.raw]
@@ -64,6 +66,7 @@ def test_figure(which: str, problem: Prompts, last: int, run: panel.Run, screen:
                 {which: data},
                 _CAPTIONS[which],
                 screen,
+                judged=True,
             )
         data = getattr(trends, which)([solve(item) for item in problems], raws)
     except BenchError as error:
@@ -76,6 +79,7 @@ def test_figure(which: str, problem: Prompts, last: int, run: panel.Run, screen:
         {which: data},
         _CAPTIONS[which],
         screen,
+        judged=True,
     )
 
 
@@ -109,8 +113,18 @@ def contradictions(problem: Prompts, last: int) -> str:
     )
 
 
-def equality(problem: Prompts, run: panel.Run) -> str:
+def break_card(presets: Any, contradicting: str, phases: Shown) -> Any:
+    """The card of the section *Break it*."""
+    return cards.break_card(
+        presets,
+        f"<h3>Which prompts contradict each other?</h3>{contradicting}",
+        f"<h3>When do random data contradict themselves?</h3>{phases.html}",
+    )
+
+
+def equality(rested: Rested) -> str:
     """The live cell of *Why*: the same steps taken by the real attention layer and in logit space, compared."""
+    problem, run = rested.problem, rested.run
     if run.extra is None:
         return panel.sentence(run.message or "The real attention layer is being trained …")
     attention = run.extra
@@ -127,11 +141,21 @@ def equality(problem: Prompts, run: panel.Run) -> str:
     )
 
 
-def weights_file(problem: Prompts, params: Any, run: panel.Run) -> bytes:
+def files(rested: Rested) -> tuple[Any, ...]:
+    """What can be taken along from the section *Test*: the trained weights, where they are small enough."""
+    raw = rested.run.raw
+    if raw is None or "logits" not in raw or rested.problem.vocab_size > DENSE_NAMES:
+        return ()
+    name, label = "next_token_weights.safetensors", "Trained weights (safetensors)"
+    return (mo.download(data=lambda: weights_file(rested), filename=name, label=label),)
+
+
+def weights_file(rested: Rested) -> bytes:
     """The trained layer (embed, weights, head) as safetensors: from the full training run."""
-    embed = problem.vectors
-    weights = weights_of(run.raw.logits.values[-1], embed)
-    said = {"room": "next_token", "parameters": json.dumps(params.changed(), default=str), "data": problem.fingerprint}
+    problem, embed = rested.problem, rested.problem.vectors
+    weights = weights_of(rested.run.raw.logits.values[-1], embed)
+    changed = json.dumps(rested.params.changed(), default=str)
+    said = {"room": "next_token", "parameters": changed, "data": problem.fingerprint}
     return weights_to_safetensors(weights, embed, head_of(embed), said)
 
 

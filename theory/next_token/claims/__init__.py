@@ -5,7 +5,9 @@ from __future__ import annotations
 from theory.next_token.claims.finite_time import regularisation_path, sharp_logits
 from theory.next_token.claims.limits import finite_part, gd_direction, loss_gap
 from theory.next_token.claims.order import graph_svm, priority_order
-from theory.next_token.claims.program import automaton, extraction, incomparable_tokens
+from theory.next_token.claims.program import automaton
+from theory.next_token.claims.read_back import extraction
+from theory.next_token.claims.silence import incomparable_tokens
 from theory.next_token.claims.statistics import consistency, other_losses
 from theory.next_token.data import active, bounds, draw, load
 from theory.next_token.parameters import Params

@@ -17,6 +17,7 @@ from theory.next_token.claims.measures import (
     directional_weights,
     has_direction,
     levels_of,
+    still_allowed,
     time_at,
     weights,
 )
@@ -25,7 +26,7 @@ from theory.next_token.experiments import training
 from theory.next_token.parameters import Params
 from theory.next_token.prompts import Prompts, make_prompts
 from theory.next_token.schedule import checkpoint_steps, log_times
-from theory.next_token.structure import solve
+from theory.next_token.structure import Solution, solve
 from theory.vocabulary import Assumption, Check, Claim, Rival
 
 Floats = npt.NDArray[np.float64]
@@ -108,7 +109,8 @@ finite_part = Claim(
         Rival("counts ignored", _without_counts, {}, "treats a repeated token like a single one"),
         Rival("label frequencies", _label_frequencies, {}, "takes log label frequencies instead of the choice model"),
     ),
-    power="0 false alarms in 360 instances at 10^3 to 10^5 steps; an error of 0.04 nats is rejected by every instance",
+    power="0 false alarms in 150 fresh instances each at 10^3, 10^4 and 10^5 steps (33 undecided at 10^3); an error of "
+    "0.04 nats is rejected by every instance",
 )
 
 
@@ -141,7 +143,8 @@ def _direction(params: Params, prompts: Prompts, levels: Floats, cosines: Floats
 
 def _compare_direction(params: Params, prompts: Prompts, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
     """The direction converges like 1/log t, so its cosine is compared with the predicted one at finite time, not with
-    1; the displacement since a third of the steps is the slope, whose error falls like a power of t."""
+    1; the displacement since a third of the steps is the slope, whose error falls like a power of t. The error of the
+    support gaps carries over to the cosine; its amplitude is read at a tenth and a hundredth of the steps, doubled."""
     solution = solve(prompts)
     now, before = (directional_weights(solution, at_step(raw.logits, fraction)) for fraction in (1, 3))
     target = weights(prompts, prediction.levels.values)
@@ -150,12 +153,19 @@ def _compare_direction(params: Params, prompts: Prompts, prediction: Dataset, ra
     error = float(np.linalg.norm((now - before) / elapsed - target)) / norm
     slack = 1.5 * sharp.relaxation(solution, time_at(raw, 3)) + 0.02 if has_direction(solution) else np.nan
     checks = [Check("slope of the weights, relative error", error, (-inf, slack), 0.2)]
-    if params.initial_scale == 0 and has_direction(solution):
+    if params.initial_scale == 0 and has_direction(solution) and np.isfinite(sharp.cosine_sensitivity(solution)):
         measured, predicted = 1 - cosine(now, target), 1 - float(at_step(prediction.cosine))
         ratio = measured / predicted if predicted else inf
-        allowed = sharp.cosine_tolerance(solution, time_at(raw))
+        allowed = sharp.cosine_sensitivity(solution) * _gap_error_left(solution, raw) + 0.02  # 0.02: second order
         checks.append(Check("one minus cosine, measured over predicted − 1", ratio - 1, (-allowed, allowed), 0.2))
     return tuple(checks)
+
+
+def _gap_error_left(solution: Solution, raw: Dataset) -> float:
+    def error(fraction: int) -> float:
+        return float(np.abs(sharp.gap_errors(solution, at_step(raw.logits, fraction), time_at(raw, fraction))).max())
+
+    return still_allowed(error, float(solution.exponent[solution.condensation.columns].min()), raw)
 
 
 def _already_there(params: Params, prompts: Prompts) -> Dataset:
@@ -205,8 +215,8 @@ gd_direction = Claim(
         Rival("limit taken as reached", _already_there, {}, "predicts cosine 1 at finite time"),
         Rival("first gradient step", _mean_difference, {}, "takes label minus prompt mean for the final direction"),
     ),
-    power="0 false alarms in 360 instances at 10^3 to 10^5 steps (24 % undecided at 10^5); a slope off by 40 % is "
-    "rejected by 97 % of single instances at 10^5",
+    power="0 false alarms in 150 fresh instances at 10^4 and 300 at 10^5 steps (120 and 102 undecided); a slope off by "
+    "40 % is rejected by 115 of 150 and 278 of 300 single instances",
 )
 
 
@@ -277,6 +287,6 @@ loss_gap = Claim(
         Rival("floor forgotten", _floorless, {}, "takes zero for the irreducible loss of cyclic data"),
         Rival("edges counted", _support_count, {}, "gives every support edge the multiplier one"),
     ),
-    power="0 false alarms in 360 instances at 10^3 to 10^5 steps, none undecided at 10^5; a constant off by 20 % is "
-    "rejected by every instance at 10^4 and 10^5",
+    power="0 false alarms in 150 fresh instances each at 10^4 and 10^5 steps (38 and 0 undecided); a constant off by "
+    "20 % is rejected by every instance",
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 from xarray import DataArray, Dataset
@@ -36,6 +38,16 @@ def at_step(values: DataArray, fraction: int = 1) -> Floats:
 def time_at(data: Dataset, fraction: int = 1) -> float:
     """Log-time of that record."""
     return float(at_step(data.log_time, fraction))
+
+
+def still_allowed(error: Callable[[int], float], exponent: float, data: Dataset) -> float:
+    """What may be left of an error that falls like ``time^-exponent``.
+
+    Its amplitude is not known in advance: ``error(fraction)`` reads it at a tenth and a hundredth of the steps, and
+    the larger reading is doubled.
+    """
+    past = (error(fraction) * np.exp(exponent * (time_at(data, fraction) - time_at(data))) for fraction in (10, 100))
+    return 2 * float(max(past))
 
 
 def has_direction(solution: Solution) -> bool:

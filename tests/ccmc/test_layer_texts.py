@@ -1,0 +1,48 @@
+"""The texts of the explicit attention layer have the law of the chain, by exact enumeration of short texts."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+from scipy.stats import chisquare
+
+from theory.ccmc.data import draw
+from theory.ccmc.layer_texts import layer_texts
+from theory.ccmc.parameters import Params
+from theory.errors import Cancelled, DataError
+
+TOKENS = 5
+
+
+def test_short_texts_have_the_law_of_the_chain() -> None:
+    chain = draw(Params(chain="random", vocab_size=3, embedding="gaussian", initial_last=2), 1)
+    start = len(chain.prompt)
+    counts = layer_texts(chain, start + TOKENS, range(1500), np.array([start + TOKENS]))[:, 0]
+    law: dict[tuple[int, ...], float] = {}
+    for text in product(range(3), repeat=TOKENS):
+        so_far, last, chance = chain.initial_counts.astype(float), chain.initial_last, 1.0
+        for token in text:
+            mass = so_far * chain.transition[last]
+            chance *= mass[token] / mass.sum()
+            so_far[token] += 1
+            last = token
+        law[tuple(so_far.astype(int))] = law.get(tuple(so_far.astype(int)), 0.0) + chance
+    seen = [int((counts == np.array(key)).all(axis=1).sum()) for key in law]
+    assert sum(seen) == len(counts)
+    often = np.array(list(law.values())) * len(counts) >= 5
+    observed = np.append(np.array(seen)[often], np.array(seen)[~often].sum())
+    expected = np.append(np.array(list(law.values()))[often], np.array(list(law.values()))[~often].sum()) * len(counts)
+    assert chisquare(observed, expected * observed.sum() / expected.sum()).pvalue > 1e-4
+
+
+def test_a_head_that_does_not_invert_is_said() -> None:
+    chain = draw(Params(chain="random", vocab_size=3, head="random"), 0)
+    with pytest.raises(DataError, match="no probability law"):
+        layer_texts(chain, 20, [0], np.array([20]))
+
+
+def test_can_be_stopped() -> None:
+    with pytest.raises(Cancelled):
+        layer_texts(draw(Params(), 0), 10, [0], np.array([10]), stop=lambda: True)

@@ -1,0 +1,169 @@
+"""The room ``ccmc`` in a real browser: figures, sliders, the matrix editor, cures, a person's own data, export."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+OpenPage = Callable[..., Page]
+ROOM = "/ccmc/"
+SECONDS = 90_000
+JUDGED = "Holds"
+
+
+def opened(open_page: OpenPage, **options: object) -> Page:
+    """The room with its verdict."""
+    page = open_page(ROOM, **options)
+    expect(page.locator("#play .main-svg").first).to_be_visible(timeout=SECONDS)
+    expect(page.locator(".bench-verdict")).to_contain_text("seeds,", timeout=SECONDS)
+    return page
+
+
+def slider(page: Page, label: str) -> Locator:
+    """The thumb of the slider with this label."""
+    return page.locator("marimo-slider", has_text=label).locator("[role=slider]")
+
+
+def traces(page: Page) -> dict[str, int]:
+    """Names of the opening picture's traces, with the number of points of each."""
+    return page.evaluate(
+        """() => {
+            const roots = [document.querySelector("#play")];
+            for (const root of roots) {
+                const drawn = root.querySelector(".js-plotly-plot");
+                if (drawn) return Object.fromEntries(drawn._fullData.map(trace => [trace.name, trace.x.length]));
+                roots.push(...[...root.querySelectorAll("*")].map(e => e.shadowRoot).filter(Boolean));
+            }
+            return {};
+        }"""
+    )
+
+
+def test_opens_with_theory_texts_and_the_real_layer(open_page: OpenPage) -> None:
+    page = opened(open_page)
+    expect(page.locator(".bench-verdict")).to_contain_text(JUDGED)
+    names = traces(page)
+    assert {"flow (theory)", "simulated runs", "echo (theory)", "attention layer"} <= set(names), names
+    expect(page.locator(".bench-card", has_text="What it writes")).to_contain_text("ping")
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_slider_moved_by_keyboard_changes_figure_verdict_and_address(open_page: OpenPage) -> None:
+    page = opened(open_page, claim="k2-phase-diagram")
+    before = page.locator(".bench-verdict").inner_text(), traces(page)
+    slider(page, "Odds α").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url("**odds_first=**")
+    page.wait_for_function(
+        "before => document.querySelector('.bench-verdict').innerText.includes('seeds,')"
+        " && document.querySelector('.bench-verdict').innerText !== before",
+        arg=before[0],
+        timeout=SECONDS,
+    )
+    value = page.evaluate("() => new URL(location).searchParams.get('odds_first')")
+    page.reload()
+    expect(page.locator("marimo-slider", has_text="Odds α")).to_contain_text(value, timeout=SECONDS)
+
+
+def test_the_matrix_is_edited_by_keyboard_and_turned_by_its_button(open_page: OpenPage) -> None:
+    page = opened(open_page, claim="k2-phase-diagram")
+    expect(page.locator(".simplex-row")).to_have_count(2)
+    border = page.get_by_role("slider", name="border between 0 and 1 after 0")
+    border.focus()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_url("**transition=**")
+    expect(slider(page, "Odds α")).to_be_hidden(timeout=SECONDS)
+    page.get_by_role("button", name="after 0: move the row's maximum off or onto the diagonal").click()
+    page.wait_for_function(
+        "() => { const P = JSON.parse(new URL(location).searchParams.get('transition') ?? '[[0, 0]]');"
+        " return P[0][1] > P[0][0]; }"
+    )
+    rows = np.array(json.loads(page.evaluate("() => new URL(location).searchParams.get('transition')")))
+    np.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-9)
+    page.get_by_role("button", name="back to the sliders").click()
+    page.wait_for_function("() => !location.search.includes('transition')")
+    expect(slider(page, "Odds α")).to_be_visible(timeout=SECONDS)
+
+
+def test_presets_keep_and_break_the_assumptions(open_page: OpenPage) -> None:
+    page = opened(open_page)
+    page.get_by_role("button", name="Two winners", exact=True).click()
+    page.wait_for_url("**preset=two_winners**")
+    page.get_by_role("button", name="Temperature 2 heals").click()
+    page.wait_for_url("**preset=heals**")
+    expect(page.locator(".bench-chip[data-holds=false]").first).to_be_visible(timeout=SECONDS)
+    expect(page.locator(".bench-verdict")).to_contain_text("Outside", timeout=SECONDS)
+    page.get_by_role("button", name="Reset", exact=True).click()
+    page.wait_for_url("**preset=echo_or_rally**")
+
+
+def test_a_cure_changes_the_text(open_page: OpenPage) -> None:
+    page = opened(open_page)
+    card = page.locator(".bench-card", has_text="What it writes")
+    expect(card.locator("section")).to_have_count(1)
+    card.get_by_role("switch").first.click()
+    expect(card.locator("section")).to_have_count(2, timeout=SECONDS)
+    expect(card).to_contain_text("Output temperature 2")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("transition", "[[0.5,0.6],[0.5,0.5]]", "row 0 of P sums to 1.1"),
+        ("transition", "[[0.5,0.5]]", "transition"),
+        ("n_tokens", "1e99", "n_tokens"),
+        ("window", "1", "window = 1 is not allowed"),
+        ("odds_first", "NaN", "odds_first = NaN is not allowed"),
+        ("nonsense", "1", "nonsense = 1 is not allowed"),
+        ("preset", "<img src=x>", "preset = <img src=x> is not known"),
+    ],
+)
+def test_a_bad_address_gives_a_sentence_and_a_page(open_page: OpenPage, key: str, value: str, said: str) -> None:
+    page = open_page(ROOM, **{key: value})
+    expect(page.locator(".bench-note").first).to_contain_text(said, timeout=SECONDS)
+    expect(page.locator("#play .main-svg").first).to_be_visible(timeout=SECONDS)
+
+
+def test_own_data_are_examined_and_bad_files_refused(open_page: OpenPage) -> None:
+    page = opened(open_page)
+    card = page.locator(".bench-card", has_text="A chain, a text or a log of your own")
+    expect(card).to_contain_text("prompts of the last fifth, never learnt from", timeout=SECONDS)
+    upload = card.locator("input[type=file]")
+    log = "".join(json.dumps({"prompt": ["tea", "cup", who], "next": who}) + "\n" for who in ("tea", "cup") * 10)
+    log += json.dumps({"prompt": ["pot", "tea"], "next": "tea"}) + "\n"
+    upload.set_input_files({"name": "log.jsonl", "mimeType": "text/plain", "buffer": log.encode()})
+    expect(card).to_contain_text("Which prompt to collect next", timeout=SECONDS)
+    matrix = {"name": "chain.csv", "mimeType": "text/csv", "buffer": b",<b>a</b>,b\n<b>a</b>,0.8,0.2\nb,0.3,0.7\n"}
+    upload.set_input_files(matrix)
+    expect(card).to_contain_text("<b>a</b> 100%", timeout=SECONDS)
+    upload.set_input_files({"name": "wrong.csv", "mimeType": "text/csv", "buffer": b"0.8,0.3\n0.3,0.7\n"})
+    expect(card.get_by_role("alert")).to_contain_text("row 0 of P sums to 1.1", timeout=SECONDS)
+    upload.set_input_files({"name": "noise.bin", "mimeType": "text/plain", "buffer": bytes(range(256)) * 8})
+    expect(card.get_by_role("alert")).to_contain_text("upload_binary", timeout=SECONDS)
+
+
+def test_the_export_is_a_zip_with_figure_numbers_and_claim(open_page: OpenPage) -> None:
+    page = opened(open_page)
+    with page.expect_download(timeout=SECONDS) as found:
+        page.locator(".bench-card", has_text="The same numbers elsewhere").get_by_text("talk picture").click()
+    archive = zipfile.ZipFile(io.BytesIO(found.value.path().read_bytes()))
+    names = set(archive.namelist())
+    assert {"figure.html", "claim.json", "caption.txt", "citation.bib", "data/growth.csv"} <= names
+    claim = json.loads(archive.read("claim.json"))
+    assert claim["claim"] == "winner-sets"
+    assert "transition" in json.dumps(claim["params"])
+    assert b"ildiz2024selfattention" in archive.read("citation.bib")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1600])
+def test_fits_the_window(open_page: OpenPage, scheme: str, width: int) -> None:
+    page = opened(open_page, scheme=scheme, width=width)
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    assert f"theme={scheme}" in page.url

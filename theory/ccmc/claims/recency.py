@@ -1,0 +1,124 @@
+"""The claim about weights that fade with distance: losers still grow as a power, with a smaller exponent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from xarray import Dataset
+
+from theory.ccmc.chain import Chain
+from theory.ccmc.claims import assumptions as needs
+from theory.ccmc.claims.collapse import PROBLEM
+from theory.ccmc.claims.measures import mean_error, record_at, run_counts
+from theory.ccmc.cures import recency_growth
+from theory.ccmc.generation import generation
+from theory.ccmc.identical_rows import exponents
+from theory.ccmc.parameters import Params
+from theory.vocabulary import Assumption, Check, Claim, Rival
+
+SLOPE_RESOLUTION = 0.07
+
+
+def _predict_recency(params: Params, chain: Chain) -> Dataset:
+    theta = exponents(chain.transition.mean(axis=0))
+    recency = params.recency_exponent
+    eta = np.array([recency_growth(float(value), recency) if recency < 1 else 0.0 for value in theta])
+    middle = float(np.sqrt(params.n_tokens * len(chain.prompt)))
+    grown = max(middle / len(chain.prompt), 1.0)
+    losers = theta < 1
+    strongest = float(eta[losers].max(initial=0.0))
+    # What is left in the middle: the winner's missing share, the memory of the prompt, and counting whole tokens.
+    size = np.maximum(chain.initial_counts, 1) * grown ** np.clip(eta, 0.0, 1.0)
+    memory = grown ** -(1 - min(recency, 1.0) + eta)
+    left = grown ** (strongest - 1) + memory + (1 + np.log(size)) / size
+    allowed = left / max(float(np.log(params.n_tokens / middle)), 1e-3)
+    return Dataset(
+        {
+            "exponent": (("token",), eta, {"long_name": "growth exponent with recency", "spec_name": "eta"}),
+            "plain_exponent": (("token",), theta, {"long_name": "growth exponent without", "spec_name": "theta"}),
+            "allowance": (("token",), allowed),
+            "judged": (("token",), losers & (allowed <= SLOPE_RESOLUTION / 2)),
+        },
+        coords={"token": np.arange(len(theta))},
+    )
+
+
+def _other_growth(growth: Callable[[float, float], float]) -> Callable[[Params, Chain], Dataset]:
+    def predict(params: Params, chain: Chain) -> Dataset:
+        prediction = _predict_recency(params, chain)
+        values = [growth(float(theta), params.recency_exponent) for theta in prediction.plain_exponent.values]
+        return prediction.assign(exponent=(("token",), np.array(values)))
+
+    return predict
+
+
+def _recency_needs(params: Params, chain: Chain) -> tuple[Assumption, ...]:
+    others = params.model_copy(update={"recency_exponent": 0.0})
+    judged = int(_predict_recency(params, chain).judged.sum())
+    return (
+        needs.plain_generation(others),
+        Assumption("long memory", params.recency_exponent < 1, f"s = {params.recency_exponent:g}, below 1"),
+        needs.identical_rows(chain),
+        needs.unique_maximum(chain.transition.mean(axis=0)),
+        needs.whole_prompt(chain),
+        Assumption("some countable loser", judged > 0, f"{judged} tokens settle fast enough to be judged"),
+    )
+
+
+def _compare_recency(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
+    """Growth of each loser over the last half of the log-spaced records."""
+    times, counts = run_counts(raw)
+    start = record_at(times, float(np.sqrt(times[0] * times[-1])))
+    logs = np.log(np.maximum(counts[:, [start, -1]], 1.0))
+    slopes = (logs[:, 1] - logs[:, 0]) / np.log(times[-1] / times[start])
+    runs, found = len(slopes), list[Check]()
+    for token in np.flatnonzero(prediction.judged.values).tolist():
+        allowed = float(prediction.allowance[token])
+        value, error = float(slopes[:, token].mean() - prediction.exponent[token]), float(mean_error(slopes)[token])
+        name = f"growth exponent of {chain.name(token)}"
+        found.append(Check(name, value, (-allowed, allowed), SLOPE_RESOLUTION, error, runs - 1, runs, "n_tokens"))
+    return tuple(found)
+
+
+recency_exponent = Claim(
+    id="recency-exponent",
+    title="Attention that fades with distance repeats itself faster",
+    statement="If a token at distance δ weighs δ to the power −s, 0 ≤ s < 1, a loser's count still grows as a power of "
+    "n, with a smaller exponent η that solves a Gamma equation; at s = 1 it reaches zero.",
+    latex=r"\Gamma(\eta+1-s)=\theta\,\Gamma(2-s)\,\Gamma(\eta)",
+    source="ours, beyond arXiv 2402.13512",
+    kind="extension",
+    defaults={
+        "chain": "identical_rows",
+        "vocab_size": 2,
+        "top_probability": 0.625,
+        "recency_exponent": 0.6,
+        "count_first": 20,
+        "count_others": 20,
+        "n_tokens": 300_000,
+        "replicates": 7,
+    },
+    uses=PROBLEM | {"n_tokens", "recency_exponent"},
+    resolution=SLOPE_RESOLUTION,
+    assumptions=_recency_needs,
+    predict=_predict_recency,
+    compare=_compare_recency,
+    mutate=lambda prediction, amount: prediction.assign(exponent=prediction.exponent + 1.05 * amount),
+    experiment=generation,
+    rivals=(
+        Rival(
+            "recency ignored",
+            _other_growth(lambda theta, recency: theta),
+            {},
+            "keeps the exponent of plain attention",
+        ),
+        Rival(
+            "exponents added",
+            _other_growth(lambda theta, recency: max(theta - recency, 0.0)),
+            {},
+            "subtracts s from the plain exponent",
+        ),
+    ),
+    power="",
+)

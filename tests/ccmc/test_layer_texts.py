@@ -8,18 +8,33 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
+from theory.ccmc.attention import weights_of
+from theory.ccmc.chain import Chain
 from theory.ccmc.data import draw
-from theory.ccmc.layer_texts import layer_texts
+from theory.ccmc.layer_texts import layer_texts, trained_layer
+from theory.ccmc.model import Layer, head_of_chain
 from theory.ccmc.parameters import Params
 from theory.errors import Cancelled, DataError
 
 TOKENS = 5
 
 
+def exact_layer(chain: Chain) -> Layer:
+    return Layer(weights_of(chain.transition, chain.vectors), chain.vectors, head_of_chain(chain))
+
+
+def test_the_trained_layer_has_learnt_the_chain() -> None:
+    chain = draw(Params(chain="random", vocab_size=3, n_samples=100_000), 1)
+    scores = trained_layer(chain).logits
+    law = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    assert np.abs(law - chain.transition).max() < 0.02
+
+
 def test_short_texts_have_the_law_of_the_chain() -> None:
     chain = draw(Params(chain="random", vocab_size=3, embedding="gaussian", initial_last=2), 1)
     start = len(chain.prompt)
-    counts = layer_texts(chain, start + TOKENS, range(1500), np.array([start + TOKENS]))[:, 0]
+    counts = layer_texts(exact_layer(chain), chain.prompt, start + TOKENS, range(1500), np.array([start + TOKENS]))
+    counts = counts[:, 0]
     law: dict[tuple[int, ...], float] = {}
     for text in product(range(3), repeat=TOKENS):
         so_far, last, chance = chain.initial_counts.astype(float), chain.initial_last, 1.0
@@ -39,10 +54,10 @@ def test_short_texts_have_the_law_of_the_chain() -> None:
 
 def test_a_head_that_does_not_invert_is_said() -> None:
     chain = draw(Params(chain="random", vocab_size=3, head="random"), 0)
-    with pytest.raises(DataError, match="no probability law"):
-        layer_texts(chain, 20, [0], np.array([20]))
+    with pytest.raises(DataError, match="misses a probability law"):
+        layer_texts(exact_layer(chain), chain.prompt, 20, [0], np.array([20]))
 
 
 def test_can_be_stopped() -> None:
     with pytest.raises(Cancelled):
-        layer_texts(draw(Params(), 0), 10, [0], np.array([10]), stop=lambda: True)
+        trained_layer(draw(Params(), 0), stop=lambda: True)

@@ -17,13 +17,17 @@ from scipy.sparse.linalg import splu
 from scipy.special import gammaln
 
 from theory.ccmc.chain import Floats, Integers
-from theory.ccmc.flow import last_token_shares
+from theory.ccmc.flow import last_token_shares, log_velocity
 from theory.ccmc.sampling import tempered
 from theory.errors import ParameterError
 
 Complexes = npt.NDArray[np.complex128]
 ROUNDS = 20_000
-SETTLED = 1e-12
+SETTLED = 1e-10
+SMALLEST = 1e-200
+STEP = 1e-5
+STRIDE = 0.1
+"""Longest step of the flow in log-time; its rates are of order one."""
 MOST_WINDOWS = 5000
 """Largest number of windows K^w for which fixation is solved exactly."""
 
@@ -59,21 +63,54 @@ def _balance(content: bytes, size: int, output_temperature: float) -> Balance:
     base = tempered(np.frombuffer(content).reshape(size, size), output_temperature)
     shares = np.vstack([np.full((1, size), 1 / size), 0.9 * np.eye(size) + 0.1 / size])
     for _ in range(ROUNDS):
-        following = 0.5 * shares + 0.5 * _next_shares(base, shares, output_temperature)
-        moved = float(np.abs(following - shares).max())
-        shares = following
-        if moved < SETTLED:
+        factors = _share_growth(base, shares, output_temperature)
+        shares = 0.5 * shares * (1 + factors)
+        shares = np.maximum(shares / shares.sum(axis=1, keepdims=True), SMALLEST)
+        if np.abs(factors - 1)[shares > SMALLEST].max() < SETTLED:
             break
     found = shares[0]
     unique = bool(np.abs(shares - found).max() < 1e-6)
-    # Columns of the Jacobian of v on directions that sum to zero, by central differences.
-    step = 1e-6 * found.min()
-    directions = np.eye(size)[:, :-1] - np.eye(size)[:, -1:]
-    ahead = _next_shares(base, found + step * directions.T, output_temperature)
-    behind = _next_shares(base, found - step * directions.T, output_temperature)
-    slopes = ((ahead - behind) / (2 * step))[:, :-1].T
-    modes: Complexes = np.asarray(np.linalg.eigvals(slopes), dtype=np.complex128)
-    return Balance(found, 1 - float(modes.real.max()), unique)
+    # Derivatives of v/m by log m, so that a share of 1e-30 keeps its digits. Scaling all of m is no change of shares:
+    # that direction, 1 with left eigenvector m, is moved out of the way.
+    moved = np.exp(STEP * np.eye(size))
+    ahead = _share_growth(base, found * moved, output_temperature)
+    behind = _share_growth(base, found / moved, output_temperature)
+    slopes = (ahead - behind).T / (2 * STEP)
+    modes: Complexes = np.asarray(np.linalg.eigvals(slopes - 100 * found), dtype=np.complex128)
+    return Balance(found, -float(modes.real.max()), unique)
+
+
+def _share_growth(base: Floats, shares: Floats, output_temperature: float) -> Floats:
+    """v/m (B, K): how fast each count grows, relative to itself, at positive shares m (B, K) of any sum."""
+    powers = np.log(shares) / output_temperature
+    powers -= np.log(np.exp(powers).sum(axis=-1, keepdims=True))
+    return np.exp(powers) / shares * (1 + log_velocity(base, powers))
+
+
+def left_of_start(transition: Floats, output_temperature: float, counts: Integers, n_tokens: float) -> float:
+    """Largest distance of a share from its balance, at ``n_tokens`` tokens, after a prompt with these counts (K,).
+
+    Chance may lead a short prompt anywhere before the flow of the shares takes over: it is followed from the prompt's
+    own shares, and from where each token in turn has made the prompt three times as long. The flow is integrated by
+    Heun's rule in log-time.
+
+    Raises:
+        ParameterError: as :func:`balance`.
+    """
+    found = balance(transition, output_temperature)
+    base, length = tempered(transition, output_temperature), int(counts.sum())
+    late = counts + 2 * length * np.eye(len(counts))
+    worst = 0.0
+    for starts, begun in ((counts[None] / length, length), (late / (3 * length), 3 * length)):
+        end = float(np.log(max(n_tokens / begun, 1.0)))
+        steps = int(np.ceil(end / STRIDE))
+        shares = np.maximum(starts, 1e-12)
+        for _ in range(steps):
+            first = _next_shares(base, shares, output_temperature) - shares
+            second = _next_shares(base, shares + end / steps * first, output_temperature) - shares
+            shares = shares + end / steps * (first + second - end / steps * first) / 2
+        worst = max(worst, float(np.abs(shares - found.shares).max()))
+    return worst
 
 
 def _next_shares(base: Floats, shares: Floats, output_temperature: float) -> Floats:
@@ -108,14 +145,20 @@ def neutral_fixation(window: Integers, vocab_size: int) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class Fixation:
-    """Chance (K,) that each token takes over the window, and the mean number of tokens until one has."""
+    """Chance (K,) that each token takes over the window, and how many tokens it takes until one has.
+
+    ``mean_time`` and ``time_spread`` (standard deviation) belong to the given window; ``longest_mean`` is the largest
+    mean time of all windows.
+    """
 
     chance: Floats
     mean_time: float
+    time_spread: float
+    longest_mean: float
 
 
 def fixation(transition: Floats, window: Integers) -> Fixation:
-    """Exact fixation in a full window (w,) of any chain, by a sparse solve over all K^w windows.
+    """Exact fixation in a full window (w,) of any chain without zeros, by a sparse solve over all K^w windows.
 
     Raises:
         ParameterError: more than 5000 windows.
@@ -123,13 +166,22 @@ def fixation(transition: Floats, window: Integers) -> Fixation:
     size, width = len(transition), len(window)
     if size**width > MOST_WINDOWS:
         raise ParameterError("window", width, f"at most {int(np.log(MOST_WINDOWS) / np.log(size))} with {size} tokens")
-    chances, times = _all_fixations(np.ascontiguousarray(transition).tobytes(), size, width)
+    chances, times, squares = _all_fixations(np.ascontiguousarray(transition).tobytes(), size, width)
     state = int(window @ size ** np.arange(width)[::-1])
-    return Fixation(chances[state], float(times[state]))
+    spread = float(np.sqrt(max(squares[state] - times[state] ** 2, 0.0)))
+    return Fixation(chances[state], float(times[state]), spread, float(times.max()))
+
+
+def longest_neutral_time(width: int, vocab_size: int) -> float:
+    """Mean number of tokens until one has a window of ``width`` when all of P is equal, from the worst start.
+
+    The diffusion limit ``w²/2 log K`` with w + 1 for w, which lies above all exact values (w up to 12 at K = 2).
+    """
+    return (width + 1) ** 2 / 2 * float(np.log(vocab_size))
 
 
 @lru_cache(maxsize=16)
-def _all_fixations(content: bytes, size: int, width: int) -> tuple[Floats, Floats]:
+def _all_fixations(content: bytes, size: int, width: int) -> tuple[Floats, Floats, Floats]:
     transition = np.frombuffer(content).reshape(size, size)
     count = size**width
     states: Integers = np.arange(count, dtype=np.int64)
@@ -146,11 +198,13 @@ def _all_fixations(content: bytes, size: int, width: int) -> tuple[Floats, Float
     ends = np.flatnonzero(fixed)
     to_ends = chain[:, ends].toarray()
     answers = solved.solve(np.column_stack([to_ends, np.ones(len(moving))]))
-    chances, times = np.zeros((count, size)), np.zeros(count)
+    chances, times, squares = np.zeros((count, size)), np.zeros(count), np.zeros(count)
     chances[ends, places[ends, 0]] = 1.0
     chances[np.ix_(moving, places[ends, 0])] = answers[:, :-1]
     times[moving] = answers[:, -1]
-    return chances, times
+    # E T² = 1 + Σ Q (2 T + T²) = 2 T − 1 + Σ Q T².
+    squares[moving] = solved.solve(2 * answers[:, -1] - 1)
+    return chances, times, squares
 
 
 def recency_growth(exponent: float, recency: float) -> float:

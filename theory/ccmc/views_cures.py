@@ -10,7 +10,7 @@ import numpy.typing as npt
 from xarray import Dataset
 
 from theory.ccmc.chain import Chain
-from theory.ccmc.flow import last_token_shares
+from theory.ccmc.cures import balance, stationary_law
 from theory.ccmc.sampling import simulate, tempered
 from theory.ccmc.views_runs import names_of
 from theory.ccmc.winners import LARGEST_VOCABULARY, winner_sets
@@ -27,7 +27,6 @@ SETTINGS: dict[str, tuple[float, ...]] = {
 """Values at which each cure is tried."""
 WHOLE = ("count_cap", "window")
 TOKENS = 20_000
-STEPS = 200
 STATISTICS = ["mean", "low", "high"]
 
 
@@ -134,26 +133,13 @@ def _limit(chain: Chain, kind: str, value: float) -> float:
         case "output_temperature" if value == 1:
             return _winners_share(chain.transition)
         case "count_cap":
-            return float(_stationary(chain.transition).max())
+            return float(stationary_law(chain.transition).max())
         case "window":
             return 1.0
         case _ if value < 1:
             return 1.0
         case _:
-            return float(_balanced(chain.transition, 1 / value).max())
-
-
-def _balanced(transition: Floats, power: float) -> Floats:
-    """Shares (K,) at which text sampled from the next-token law to a power below 1 comes to rest.
-
-    The fixed point of m -> v(m) for weights ``(m_j P_kj)^power``, by damped iteration from equal shares; the map
-    contracts like the power, so STEPS are enough for a picture at temperatures from 1.25.
-    """
-    size = len(transition)
-    shares = np.full(size, 1 / size)
-    for _ in range(STEPS):
-        shares = (shares + last_token_shares(transition**power, shares**power)) / 2
-    return shares
+            return float(balance(chain.transition, value).shares.max())
 
 
 def _winners_share(transition: Floats) -> float:
@@ -161,13 +147,6 @@ def _winners_share(transition: Floats) -> float:
         return float("nan")
     tops = winner_sets(transition).shares.max(axis=1)
     return float(tops[0]) if len(tops) and np.ptp(tops) < 1e-9 else float("nan")
-
-
-def _stationary(transition: Floats) -> Floats:
-    size = len(transition)
-    system = np.vstack([transition.T - np.eye(size), np.ones(size)])
-    law = np.linalg.lstsq(system, np.append(np.zeros(size), 1.0), rcond=None)[0]
-    return np.asarray(law, dtype=np.float64)
 
 
 def _off_is_nan(value: float | None) -> float:

@@ -15,7 +15,7 @@ from theory.bench import check_claim
 from theory.ccmc import views
 from theory.ccmc.chain import Chain
 from theory.ccmc.claims.assumptions import plain_generation
-from theory.ccmc.layer_texts import layer_texts
+from theory.ccmc.layer_texts import layer_texts, trained_layer
 from theory.ccmc.sampling import simulate, tempered
 from theory.errors import BenchError, Cancelled, ParameterError
 from theory.vocabulary import Claim, Stop
@@ -123,12 +123,13 @@ def texts(params: Any, problem: Chain, stop: Stop) -> Dataset:
 
 
 def real_layer(params: Any, problem: Chain, stop: Stop) -> LayerTexts | None:
-    """Texts of the real attention layer; None where its process is not the plain one, or the prompt is already long."""
+    """Texts of an attention layer trained on the spot; None where generation is not plain, or the prompt is long."""
     if not plain_generation(params).holds or len(problem.prompt) > LAYER_TOKENS // 4:
         return None
     marks = np.unique(np.geomspace(len(problem.prompt), LAYER_TOKENS, LAYER_MARKS).round()).astype(np.int64)
     try:
-        return LayerTexts(marks, layer_texts(problem, LAYER_TOKENS, range(LAYER_RUNS), marks, stop))
+        layer = trained_layer(problem, stop)
+        return LayerTexts(marks, layer_texts(layer, problem.prompt, LAYER_TOKENS, range(LAYER_RUNS), marks, stop))
     except BenchError:
         return None
 
@@ -146,7 +147,11 @@ def talk(now: Now | Rested, run: panel.Run, screen: Screen) -> Shown:
         return fig if layer is None else _with_layer(fig, layer, problem, dark)
 
     caption = "Dashed: the predicted slopes. Thin lines: generated texts"
-    caption += f"; crosses: {LAYER_RUNS} texts of the real attention layer." if layer is not None else "."
+    caption += (
+        f"; crosses: {LAYER_RUNS} texts of an attention layer trained on {problem.n_samples:,} prompts."
+        if layer is not None
+        else "."
+    )
     if run.raw is not None and plain and run.raw.time.values[-1] < params.n_tokens:
         caption += f" Texts end at {run.raw.time.values[-1]:,.0f} tokens: longer ones take too long to wait for."
     if not plain:
@@ -165,7 +170,7 @@ def _with_layer(fig: Any, layer: LayerTexts, problem: Chain, dark: bool) -> Any:
         mode="markers",
         marker={"symbol": "x-thin", "size": 6, "line": {"width": 1.6, "color": hues * (marks * runs)}},
         text=[problem.name(token) for token in range(size)] * (marks * runs),
-        hovertemplate="<b>%{text}</b>: %{y:.2%} after %{x:,} tokens<br>real attention layer<extra></extra>",
+        hovertemplate="<b>%{text}</b>: %{y:.2%} after %{x:,} tokens<br>trained attention layer<extra></extra>",
         name="attention layer",
         xaxis="x2",
         yaxis="y2",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from scipy.special import gammaln
 from xarray import Dataset
 
 from theory.ccmc.chain import Chain
@@ -26,12 +27,16 @@ def _predict_recency(params: Params, chain: Chain) -> Dataset:
     eta = np.array([recency_growth(float(value), recency) if recency < 1 else 0.0 for value in theta])
     middle = float(np.sqrt(params.n_tokens * len(chain.prompt)))
     grown = max(middle / len(chain.prompt), 1.0)
-    losers = theta < 1
-    strongest = float(eta[losers].max(initial=0.0))
-    # What is left in the middle: the winner's missing share, the memory of the prompt, and counting whole tokens.
-    size = np.maximum(chain.initial_counts, 1) * grown ** np.clip(eta, 0.0, 1.0)
+    losers, counts = theta < 1, np.maximum(chain.initial_counts, 1)
+    winner = float(counts[~losers].sum())
+    # What is left in the middle: the losers' mean share of Gamma-distributed factors, as in plain attention but with
+    # the smaller exponents; the memory of the prompt (the next solution of the Gamma equation lies below s - 1); and
+    # counting whole tokens.
+    moments = np.exp(gammaln(winner - np.minimum(eta, 1 - 1e-9)) - gammaln(winner))
+    missing = float(np.sum(np.where(losers, counts * moments * middle ** (eta - 1), 0.0)))
+    size = counts * grown ** np.clip(eta, 0.0, 1.0)
     memory = grown ** -(1 - min(recency, 1.0) + eta)
-    left = grown ** (strongest - 1) + memory + (1 + np.log(size)) / size
+    left = np.log1p(missing) + memory + (1 + np.log(size)) / size
     allowed = left / max(float(np.log(params.n_tokens / middle)), 1e-3)
     return Dataset(
         {

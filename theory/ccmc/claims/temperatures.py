@@ -12,7 +12,7 @@ from theory.ccmc.chain import Chain, Floats
 from theory.ccmc.claims import assumptions as needs
 from theory.ccmc.claims.collapse import PROBLEM
 from theory.ccmc.claims.measures import mean_error, run_counts
-from theory.ccmc.cures import Balance, balance, stationary_law
+from theory.ccmc.cures import Balance, balance, left_of_start, stationary_law
 from theory.ccmc.generation import generation
 from theory.ccmc.parameters import Params
 from theory.ccmc.sampling import tempered
@@ -70,9 +70,11 @@ def _balance(params: Params, chain: Chain) -> Balance:
     return Balance(stationary_law(chain.transition), 0.0, False)
 
 
-def _left(params: Params, chain: Chain, found: Balance) -> float:
-    """Shares differ by at most one at the start, and what is left falls as (n / n_0)^-rate."""
-    return float((params.n_tokens / len(chain.prompt)) ** -max(found.rate, 0.0))
+def _left(params: Params, chain: Chain) -> float:
+    """How far the flow of the shares may still be from its balance."""
+    if params.output_temperature > 1 and (chain.transition > 0).all():
+        return left_of_start(chain.transition, params.output_temperature, chain.initial_counts, params.n_tokens)
+    return 1.0
 
 
 def _output_needs(params: Params, chain: Chain) -> tuple[Assumption, ...]:
@@ -85,13 +87,13 @@ def _output_needs(params: Params, chain: Chain) -> tuple[Assumption, ...]:
         needs.full_support(chain),
         needs.whole_prompt(chain),
         Assumption("one balance", found.unique, "all starts meet" if found.unique else "starts end apart"),
-        needs.small_enough("balance reached", _left(params, chain, found), SETTLED, "what is left of the start"),
+        needs.small_enough("balance reached", _left(params, chain), SETTLED, "what is left of the start"),
     )
 
 
 def _predict_output(params: Params, chain: Chain) -> Dataset:
     found = _balance(params, chain)
-    return share_dataset(found.shares, _left(params, chain, found)).assign(
+    return share_dataset(found.shares, _left(params, chain)).assign(
         rate=((), found.rate, {"long_name": "a deviation falls as n to minus this"})
     )
 

@@ -19,6 +19,7 @@ from theory.ccmc.winners import FixedPoints, fixed_points, winner_sets
 from theory.vocabulary import Assumption, Check, Claim, Rival
 
 Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 RESOLUTION, GROWTH_RESOLUTION = 0.1, 0.15
 FORGOTTEN = 10.0
 """The flow is followed from ten times the prompt's length: before that, chance decides where a text goes."""
@@ -35,7 +36,7 @@ def _log_times(params: Params, chain: Chain) -> Floats:
     return np.array([end - min(WINDOW * length, end / 2), end, end + LONG_AFTER])
 
 
-def _dataset(params: Params, chain: Chain, sets: FixedPoints) -> Dataset:
+def sets_dataset(params: Params, chain: Chain, sets: FixedPoints) -> Dataset:
     """Winner sets, and how far the flow still is from where it goes after so many tokens."""
     size, found = chain.vocab_size, len(sets.shares)
     times = _log_times(params, chain)
@@ -68,7 +69,7 @@ def _dataset(params: Params, chain: Chain, sets: FixedPoints) -> Dataset:
 
 
 def _predict(params: Params, chain: Chain) -> Dataset:
-    return _dataset(params, chain, winner_sets(chain.transition))
+    return sets_dataset(params, chain, winner_sets(chain.transition))
 
 
 def _compare(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
@@ -84,9 +85,17 @@ def _compare(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) ->
     middle, error = float(np.median(away)), median_error(away)
     name = "median distance to the nearest winner set"
     found = [Check(name, middle, (-np.inf, allowed), RESOLUTION, error, runs - 1, runs, "n_tokens")]
+    return (*found, *growth_checks(chain, prediction, times, counts, nearest, GROWTH_RESOLUTION))
+
+
+def growth_checks(
+    chain: Chain, prediction: Dataset, times: Floats, counts: Floats, nearest: Integers, resolution: float
+) -> list[Check]:
+    """Median growth of each loser in the runs (R, M, K) that end ``nearest`` (R,) to each set, against its exponent."""
+    found: list[Check] = []
     first = record_at(times, float(times[-1]) * float(times[-1] / times[0]) ** -WINDOW)
     length = float(np.log(times[-1] / times[first]))
-    for index, token in np.argwhere(prediction.growth_error.values <= GROWTH_RESOLUTION / 3):
+    for index, token in np.argwhere(prediction.growth_error.values <= resolution / 3):
         mine = counts[nearest == index][:, :, token]
         inside = prediction.winner_shares.values[index, token] > 0
         if inside or len(mine) < ENOUGH_RUNS or np.median(mine[:, first]) < ENOUGH_TOKENS:
@@ -97,16 +106,14 @@ def _compare(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) ->
         drift = float(prediction.growth_error[index, token]) + 1 / (ENOUGH_TOKENS * length)
         name = f"growth exponent of {chain.name(int(token))} beside winner set {index}"
         error = median_error(growth)
-        found.append(
-            Check(name, value, (-drift, drift), GROWTH_RESOLUTION, error, len(mine) - 1, len(mine), "n_tokens")
-        )
-    return tuple(found)
+        found.append(Check(name, value, (-drift, drift), resolution, error, len(mine) - 1, len(mine), "n_tokens"))
+    return found
 
 
 def _needs(params: Params, chain: Chain) -> tuple[Assumption, ...]:
     points = fixed_points(chain.transition)
     sets = winner_sets(chain.transition)
-    left = float(_dataset(params, chain, sets).settling_distance)
+    left = float(sets_dataset(params, chain, sets).settling_distance)
     slow = float(sets.rate.max(initial=-1.0))
     return (
         needs.plain_generation(params),
@@ -133,7 +140,7 @@ def _mutate(prediction: Dataset, amount: float) -> Dataset:
 
 
 def _of(change: Callable[[Floats], FixedPoints]) -> Callable[[Params, Chain], Dataset]:
-    return lambda params, chain: _dataset(params, chain, change(chain.transition))
+    return lambda params, chain: sets_dataset(params, chain, change(chain.transition))
 
 
 def _column_maximum(transition: Floats) -> FixedPoints:

@@ -15,6 +15,9 @@ BENCHMARKS = (
     "own_data",
     "slider",
     "ccmc_sampler",
+    "ccmc_winners",
+    "distillation_risk",
+    "distillation_trials",
 )
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from time import process_time
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.harness import Line, readable
+from benchmarks.harness import Line, least_seconds, readable
 from theory.ccmc.sampling import choose_method, simulate
 
 Floats = npt.NDArray[np.float64]
@@ -39,17 +38,6 @@ def read_context(transition: Floats, context: Integers, n_tokens: int, generator
     for _ in range(n_tokens):
         weights = transition[context[-1], context]
         context = np.append(context[1:], generator.choice(context, p=weights / weights.sum()))
-
-
-def least_seconds(function: Callable[[], object], repeats: int = 5) -> float:
-    """Least processor seconds of a call: the two sides differ a thousandfold, so that a wait would decide the ratio."""
-    function()
-    times: list[float] = []
-    for _ in range(repeats):
-        started = process_time()
-        function()
-        times.append(process_time() - started)
-    return min(times)
 
 
 def _text(transition: Floats, generator: np.random.Generator) -> Integers:

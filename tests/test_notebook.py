@@ -13,9 +13,13 @@ from widgets.page import Shown
 from widgets.panel import Run
 
 SECTIONS = ("Statement", "Play", "Test", "Break it", "Why", "Your data", "Export")
-TRACES = {"next_token": {"trained model", "attention layer"}, "ccmc": {"simulated runs", "attention layer"}}
+TRACES = {
+    "next_token": {"trained model", "attention layer"},
+    "ccmc": {"simulated runs", "attention layer"},
+    "distillation": {"best teacher (trained students)", "best factor, measured"},
+}
 """What the opening picture of each room must show besides theory: simulation or training, and the real layer."""
-FIGURES = {"next_token": 6, "ccmc": 5}
+FIGURES = {"next_token": 6, "ccmc": 5, "distillation": 4}
 """How many figures each room's page shows at once."""
 
 Ran = tuple[str, str, dict[str, Any]]

@@ -39,7 +39,8 @@ def test_prediction_is_defined_everywhere(claim: Any) -> None:
     def examine(values: dict[str, object]) -> None:
         given_params: Any = parse(room.Params, {**claim.defaults, **values})
         for name, (low, high) in room.bounds(given_params).items():  # what the sliders do
-            values[name] = int(np.clip(getattr(given_params, name), low, high))
+            if (value := getattr(given_params, name)) is not None:
+                values[name] = type(value)(np.clip(value, low, high))
         try:
             params: Any = catalog.parameters(claim, values)
             problem = room.draw(params, params.data_seed)

@@ -40,6 +40,10 @@ _STRUCTURES = {
 """How each kind of left panel is drawn and told; Datasets name their kind in the attribute ``kind``."""
 
 
+_WIDTHS = {"phases": 0.36, "flow": 0.38, "winner_sets": 0.32}
+"""Share of the width that each kind takes; words beside the bars of winner sets stick out."""
+
+
 def talk_picture(structure: Dataset, growth: Dataset, *, dark: bool = False, narrow: bool = False) -> go.Figure:
     """The finding in one picture: what can win, beside the share of each token as the model feeds on its output.
 
@@ -59,7 +63,7 @@ def talk_picture(structure: Dataset, growth: Dataset, *, dark: bool = False, nar
     reach = draw_growth(drawing, growth, dark, axis="2")
     drawing.update_layout(
         # Automatic margins would lay the figure out twice on every slider move.
-        xaxis={"domain": [0.0, 0.36 if framed else 0.38], "automargin": False},
+        xaxis={"domain": [0.0, _WIDTHS[kind]], "automargin": False},
         yaxis={"automargin": False},
         xaxis2={"domain": [0.46 if framed else 0.48, 1.0], "anchor": "y2", "automargin": False},
         yaxis2={"anchor": "x2", "automargin": False},

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from widgets import theme
 from widgets.condensation import signed
 from widgets.drawing import Drawing
+from widgets.marks import write_labels
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -199,33 +200,3 @@ def _names(
     labels = theme.end_labels(*([label[part] for label in shown] for part in range(3)), span)
     write_labels(drawing, labels, stop, span, dark, log=True, **axes)
     return max([theme.text_width(label.text) for label in labels], default=0.0)
-
-
-def write_labels(
-    drawing: Drawing,
-    labels: list[theme.EndLabel],
-    x: float,
-    span: tuple[float, float],
-    dark: bool,
-    height: float = theme.PANEL_HEIGHT,
-    log: bool = False,
-    **axes: str,
-) -> None:
-    """Names at the ends of curves as one text trace, which a browser lays out faster than annotations."""
-    if not labels:
-        return
-    per_pixel = (span[1] - span[0]) / height
-    places = [label.value + label.shift * per_pixel for label in labels]
-    paper = theme.palette(dark).paper
-    drawing.add_scatter(
-        x=[x] * len(labels),
-        y=[float(f"{10**place:.4g}") if log else place for place in places],
-        mode="text",
-        text=[f"  {label.text}" for label in labels],
-        textposition="middle right",
-        textfont={"size": theme.TICK_SIZE, "color": [theme.readable(label.colour, paper) for label in labels]},
-        cliponaxis=False,
-        hoverinfo="skip",
-        name="names",
-        **axes,
-    )

@@ -13,6 +13,8 @@ from widgets import theme
 if TYPE_CHECKING:
     from xarray import DataArray
 
+    from widgets.drawing import Drawing
+
 LOG = {"type": "log", "exponentformat": "power", "dtick": 1}
 
 
@@ -101,3 +103,33 @@ def last_mean(values: DataArray) -> float:
 def two_colours(dark: bool) -> list[str]:
     colours = theme.token_colours(4, dark)
     return [colours[0], colours[3]]
+
+
+def write_labels(
+    drawing: Drawing,
+    labels: list[theme.EndLabel],
+    x: float,
+    span: tuple[float, float],
+    dark: bool,
+    height: float = theme.PANEL_HEIGHT,
+    log: bool = False,
+    **axes: str,
+) -> None:
+    """Names at the ends of curves as one text trace, which a browser lays out faster than annotations."""
+    if not labels:
+        return
+    per_pixel = (span[1] - span[0]) / height
+    places = [label.value + label.shift * per_pixel for label in labels]
+    paper = theme.palette(dark).paper
+    drawing.add_scatter(
+        x=[x] * len(labels),
+        y=[float(f"{10**place:.4g}") if log else place for place in places],
+        mode="text",
+        text=[f"  {label.text}" for label in labels],
+        textposition="middle right",
+        textfont={"size": theme.TICK_SIZE, "color": [theme.readable(label.colour, paper) for label in labels]},
+        cliponaxis=False,
+        hoverinfo="skip",
+        name="names",
+        **axes,
+    )

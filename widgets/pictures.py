@@ -39,9 +39,28 @@ def _ccmc(result: Result, dark: bool) -> go.Figure:
     return ccmc.talk_picture(structure, growth, dark=dark)
 
 
-PICTURES: dict[str, str] = {"next_token": "sharp-logits", "ccmc": "k2-phase-diagram"}
+def _distillation(result: Result, dark: bool) -> go.Figure:
+    from theory.distillation import views
+    from theory.distillation.measured import fits_of
+    from widgets import distillation
+
+    params: Any = result.params
+    problem: Any = result.shown.problem
+    curves = views.curves(params, problem, fits_of(params, problem, result.shown.raw))
+    return distillation.talk_picture(views.anatomy(params, problem), curves, dark=dark)
+
+
+PICTURES: dict[str, str] = {
+    "next_token": "sharp-logits",
+    "ccmc": "k2-phase-diagram",
+    "distillation": "omniscient-risk",
+}
 """The claim whose measurement is in each room's picture."""
-_BUILDERS: dict[str, Callable[[Result, bool], go.Figure]] = {"next_token": _next_token, "ccmc": _ccmc}
+_BUILDERS: dict[str, Callable[[Result, bool], go.Figure]] = {
+    "next_token": _next_token,
+    "ccmc": _ccmc,
+    "distillation": _distillation,
+}
 
 
 def thumbnail(room_id: str, result: Result, *, dark: bool) -> str:

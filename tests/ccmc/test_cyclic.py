@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theory.ccmc.cyclic import Ring, ring_of
-from theory.ccmc.experiments_flows import growth, linear_rate, sojourn_ratio
-from theory.ccmc.winners import fixed_points
+from theory.ccmc.experiments_flows import growth, linear_rate, scatter, sojourn_ratio
+from theory.ccmc.fluctuations import limit_covariance, long_run_covariance
+from theory.ccmc.winners import fixed_points, jacobian
 
 Floats = npt.NDArray[np.float64]
 WEIGHTS = st.tuples(*[st.floats(0.05, 1.0)] * 3)
@@ -60,6 +61,29 @@ def test_no_cycle_unless_stay_lies_between(ring: Ring) -> None:
 def test_some_rings_have_no_stable_fixed_point() -> None:
     for row in ((0.36, 0.399, 0.241), (0.40, 0.41, 0.19)):
         assert not Ring(*row).mix_attracts and not fixed_points(chain_of(*row)).stable.any()
+
+
+def test_scatter_of_a_stable_mix_tends_to_its_gaussian_limit() -> None:
+    ring = Ring(0.05, 0.25, 0.7)
+    transition = chain_of(ring.stay, ring.advance, ring.back)
+    shares, rates = np.full(3, 1 / 3), np.ones(3)
+    limit = limit_covariance(jacobian(rates[:, None] * transition, shares), long_run_covariance(transition, shares))
+    late = np.array([200.0])
+    assert ring.scatter(late, ring.eigenvalue.real) * np.exp(late) == pytest.approx([np.trace(limit)])
+    assert ring.scatter(np.array([1e-6]), ring.eigenvalue.real) / 1e-6 == pytest.approx(
+        [np.trace(long_run_covariance(transition, shares))], rel=1e-4
+    )
+    assert Ring(0.5, 0.25, 0.25).scatter(np.array([1.0]), -0.5) == pytest.approx([10 / 9 * np.exp(-1.0)])
+    assert np.isfinite(Ring(1.0, 0.0, 0.0).scatter(np.array([1.0]), 0.0)).all()
+
+
+@pytest.mark.parametrize("ring", [Ring(0.37, 0.55, 0.08), Ring(0.5, 0.3, 0.2)])
+def test_texts_stay_or_leave_as_predicted(ring: Ring) -> None:
+    found = [scatter(chain_of(ring.stay, ring.advance, ring.back), seed, lambda: False) for seed in range(4)]
+    squares = np.concatenate([one.scattered.values[:, 12] for one in found])
+    log_time = np.log(found[0]["length"].values[12] / found[0]["length"].values[0])
+    expected = ring.scatter(np.array([log_time]), ring.eigenvalue.real)[0] / found[0]["length"].values[0]
+    assert squares.mean() == pytest.approx(expected, rel=4.5 / np.sqrt(len(squares)))
 
 
 def test_growth_next_to_a_single_token() -> None:

@@ -45,6 +45,19 @@ class Ring:
         gap = 1 - omega.conjugate()
         return (1 - omega) * omega.conjugate() / gap if abs(gap) > CIRCULANT_TOLERANCE else 0j
 
+    def scatter(self, log_time: Floats, rate: float) -> Floats:
+        """n0 times the mean squared distance from the uniform mix, at log-times after a balanced prompt of n0 tokens.
+
+        To leading order the shares obey dz = J z dtau + noise of covariance S exp(-tau)/n0, S the long-run covariance
+        of the fast chain. On a ring both are multiples of turns of the plane of shares, so that the square grows as
+        ``tr S (exp(2 rho tau) - exp(-tau))/(2 rho + 1)`` with rho = ``rate``, the real part of ``eigenvalue``. At equal
+        shares the fast chain is P itself: ``tr S = (2/3) Re (1 + w)/(1 - w)``, w = ``omega``.
+        """
+        omega, power = self.omega, 2 * rate + 1
+        noise = 2 / 3 * ((1 + omega) / (1 - omega)).real if abs(1 - omega) > CIRCULANT_TOLERANCE else 0.0
+        grown = np.expm1(power * log_time) / power if abs(power) > CIRCULANT_TOLERANCE else log_time
+        return noise * np.exp(-log_time) * grown
+
     @property
     def mix_attracts(self) -> bool:
         """Whether the uniform mix is stable: x (1 + r^2) < 2 r^2 with omega = x + iy, r its modulus (Hopf boundary)."""

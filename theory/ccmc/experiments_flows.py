@@ -29,6 +29,8 @@ LOG_SHARES = (-1000.0, -2000.0)
 BESIDE = 0.1
 LONGEST_TIME = 1e8
 STARTS, CLIMB_TIME, CLIMB_RECORDS = 4, 300.0, 300
+BALANCED, STRETCH, TEXTS, SCATTER_RECORDS = 900, 100, 25, 25
+"""Tokens of a balanced prompt on the ring, how much longer its texts become, how many there are, how often seen."""
 
 
 def growth(transition: Floats, logs: Floats) -> Floats:
@@ -108,6 +110,16 @@ def _majority(token: int, terminal: bool = False) -> Any:
     return lead
 
 
+def scatter(transition: Floats, seed: int, stop: Stop) -> Dataset:
+    """Texts from a balanced prompt of three tokens: ``scattered`` (text, length), squared distance from a third."""
+    times = log_times(BALANCED, STRETCH * BALANCED, SCATTER_RECORDS)
+    prompt = np.tile(np.arange(3), BALANCED // 3)
+    seeds = [(seed, text) for text in range(TEXTS)]
+    text = simulate(transition, prompt, STRETCH * BALANCED, seeds, times=times, stop=stop)
+    squares = ((text.counts / text.times[:, None] - 1 / 3) ** 2).sum(axis=2)
+    return Dataset({"scattered": (("text", "length"), squares)}, coords={"length": text.times})
+
+
 def climbs(transition: Floats, generator: np.random.Generator) -> Dataset:
     """Paths from random shares: ``flow_shares`` and ``flow_speed`` (path, moment, token)."""
     moments = np.concatenate([[0.0], np.geomspace(0.01, CLIMB_TIME, CLIMB_RECORDS)])
@@ -123,23 +135,21 @@ def climbs(transition: Floats, generator: np.random.Generator) -> Dataset:
 
 
 def _ring(params: Any, replicates: Sequence[Replicate], device: str, emit: Emit, stop: Stop) -> list[Dataset]:
-    def one(chain: Chain, generator: np.random.Generator) -> Dataset:
+    def one(chain: Chain, generator: np.random.Generator, seed: int) -> Dataset:
         if chain.vocab_size != 3:
             return Dataset(attrs={"not_run": "Not run: the ring needs three tokens."})
         rate = linear_rate(chain.transition, generator)
-        return Dataset(
-            {
-                "growth_rate": ((), rate.real, {"units": "per log-time"}),
-                "turning_rate": ((), rate.imag, {"units": "radians per log-time"}),
-                "cycle_ratio": ((), sojourn_ratio(chain.transition)),
-            }
-        )
+        found = scatter(chain.transition, seed, stop)
+        found["growth_rate"] = ((), rate.real, {"units": "per log-time"})
+        found["turning_rate"] = ((), rate.imag, {"units": "radians per log-time"})
+        found["cycle_ratio"] = ((), sojourn_ratio(chain.transition))
+        return found
 
     return _each(replicates, one, emit, stop)
 
 
 def _ascent(params: Any, replicates: Sequence[Replicate], device: str, emit: Emit, stop: Stop) -> list[Dataset]:
-    def one(chain: Chain, generator: np.random.Generator) -> Dataset:
+    def one(chain: Chain, generator: np.random.Generator, seed: int) -> Dataset:
         seeds = [tuple(row) for row in generator.integers(0, 2**31, size=(params.replicates, 2)).tolist()]
         end = max(params.n_tokens, len(chain.prompt) + 1)
         times = log_times(len(chain.prompt), end, 121)
@@ -157,13 +167,13 @@ def _each(replicates: Sequence[Replicate], one: Any, emit: Emit, stop: Stop) -> 
     for replicate in replicates:
         if stop():
             raise Cancelled
-        found.append(one(replicate.problem, np.random.default_rng([replicate.seed, 3])))
+        found.append(one(replicate.problem, np.random.default_rng([replicate.seed, 3]), replicate.seed))
         emit(len(found) / len(replicates), None)
     return found
 
 
 def _ring_plan(params: Any, problem: Any, replicates: int) -> Plan:
-    return Plan(0.15 * replicates, 10_000_000, "seed")
+    return Plan((0.15 + 1e-7 * TEXTS * STRETCH * BALANCED) * replicates, 10_000_000, "seed")
 
 
 def _ascent_plan(params: Any, problem: Any, replicates: int) -> Plan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from theory.ccmc.claims.ascent import reversible_ascent
 from theory.ccmc.claims.collapse import identical_rows_law
-from theory.ccmc.claims.context import count_cap_base_chain, window_fixation
+from theory.ccmc.claims.context import count_cap_base_chain
 from theory.ccmc.claims.cooling import attention_temperature_no_cure
 from theory.ccmc.claims.coverage import coverage_connectivity
 from theory.ccmc.claims.cycles import cyclic_bistable
@@ -19,6 +19,7 @@ from theory.ccmc.claims.single_trajectory import single_trajectory_threshold
 from theory.ccmc.claims.temperatures import output_temperature_cure
 from theory.ccmc.claims.training import attention_training_finds_mle
 from theory.ccmc.claims.two_tokens import phase_diagram
+from theory.ccmc.claims.windows import window_fixation
 from theory.ccmc.claims.winner_chance import winner_chance
 from theory.ccmc.claims.winners import winner_sets_claim
 from theory.ccmc.data import active, bounds, draw

@@ -154,5 +154,5 @@ fluid_limit = Claim(
         Rival("base chain", _base_chain, {}, "lets the last token follow P, whatever the counts"),
         Rival("one time scale", _one_time_scale, {}, "draws the last token from the shares, not from the fast chain"),
     ),
-    power="0 false alarms in 25 blocks of 200 texts; shares off by 0.02 are rejected in all of them",
+    power="0 false alarms in 50 fresh blocks of 200 texts; shares off by 0.02 are rejected in all of them",
 )

@@ -125,5 +125,6 @@ recency_exponent = Claim(
             "subtracts s from the plain exponent",
         ),
     ),
-    power="",
+    power="0 false alarms in 50 fresh blocks of 56 texts, and on 60 random laws and exponents s; an exponent off by "
+    "0.14 is rejected in all blocks",
 )

@@ -146,5 +146,6 @@ output_temperature_cure = Claim(
             "forgets that counts are tempered too",
         ),
     ),
-    power="",
+    power="0 false alarms in 60 fresh blocks of 40 texts, and on 60 random chains and temperatures; a share off by "
+    "0.08 is rejected in all blocks",
 )

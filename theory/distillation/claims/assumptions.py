@@ -1,0 +1,65 @@
+"""The hypotheses of this room's theorems, each decided on the data at hand, with the numbers that say so."""
+
+from __future__ import annotations
+
+from theory.distillation.effective_ridge import Stats
+from theory.distillation.parameters import Params
+from theory.distillation.problem import Regression
+from theory.distillation.simulation import SINGULAR
+from theory.vocabulary import Assumption
+
+FEWEST_FREE = 8.0
+"""Fewer effective degrees of freedom than this and the leading order is no guide."""
+TEACHER_PEAK = 0.05
+"""Within this fraction of m = p a fitted teacher sits on its interpolation peak."""
+
+
+def interpolates(params: Params, problem: Regression) -> Assumption:
+    """The student has more features than samples, or a ridge."""
+    n, p = params.n_samples, problem.n_features
+    detail = f"n = {n} below p = {p}" if n < p else f"n = {n} is not below p = {p}, ridge {params.ridge:g}"
+    return Assumption("n below p, or ridge", n < p or params.ridge > 0, detail)
+
+
+def enough_freedom(found: Stats, name: str = "enough effective samples") -> Assumption:
+    """n (1 - Omega), the size that controls all finite-sample errors, is at least 8."""
+    held = found.free_samples >= FEWEST_FREE
+    return Assumption(name, held, f"n (1 − Ω) = {found.free_samples:.3g}, at least {FEWEST_FREE:g}")
+
+
+def resolvable_spectrum(params: Params, problem: Regression) -> Assumption:
+    """A ridgeless fit in double precision can tell the eigenvalues apart."""
+    leading = problem.eigenvalues[: params.n_samples]
+    span = float(leading[0] / leading[-1])
+    return Assumption("spectrum within 12 decades", params.ridge > 0 or span <= SINGULAR, f"λ₁/λₙ = {span:.2g}")
+
+
+def commuting(params: Params) -> Assumption:
+    """The teacher's covariance has the student's eigenvectors."""
+    return Assumption("aligned covariances", params.rotation == 0, f"rotation {params.rotation:g}")
+
+
+def off_the_peak(params: Params, n_features: int) -> Assumption:
+    """The teacher is not at its own interpolation peak m = p."""
+    m = params.n_teacher_samples
+    gap = abs(m - n_features) / n_features
+    return Assumption("teacher off its peak", gap >= TEACHER_PEAK, f"|m − p|/p = {gap:.3g}, at least {TEACHER_PEAK:g}")
+
+
+def generated_spectrum(problem: Regression) -> Assumption:
+    """The features are Gaussian with a known spectrum, not a network's."""
+    return Assumption("Gaussian features", problem.features is None, problem.source or "drawn from the spectrum")
+
+
+def power_spectrum(params: Params) -> Assumption:
+    """The spectrum is a power law."""
+    given = params.eigenvalues is not None
+    held = params.spectrum == "power" and not given and params.spectrum_exponent > 0
+    detail = "given eigenvalues" if given else f"{params.spectrum}, exponent {params.spectrum_exponent:g}"
+    return Assumption("power-law spectrum", held, detail)
+
+
+def noiseless(params: Params) -> Assumption:
+    """Labels carry no noise: noise bends every curve to the same floor."""
+    noise = params.noise_variance_target
+    return Assumption("no label noise", noise == 0, f"noise variance {noise:g}")

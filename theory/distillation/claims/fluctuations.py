@@ -1,0 +1,116 @@
+"""How much a single student scatters: an empirical law in the number of effective samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from xarray import Dataset
+
+from theory.distillation.claims import assumptions as needs
+from theory.distillation.claims.measures import flat
+from theory.distillation.claims.scaling import ARMS, grid_points, slope_weights
+from theory.distillation.claims.students import SPECTRUM, safe_stats
+from theory.distillation.experiments_curves import learning_curve, sample_grid
+from theory.distillation.parameters import Params
+from theory.distillation.power_law import SMALLEST_SPECTRUM_EXPONENT
+from theory.distillation.problem import Floats, Regression
+from theory.vocabulary import Assumption, Check, Claim, Rival
+
+RESOLUTION = 0.25
+CURVATURE = 1.0
+"""The next order of log(spread) is at most this over n_free: measured over random exponents, see ``power``."""
+
+
+def _needs(params: Params, problem: Regression) -> tuple[Assumption, ...]:
+    """Other spectra mix parts of the risk that scale differently: dropped features do not scatter at all."""
+    points = grid_points(params, problem)
+    alpha = params.spectrum_exponent
+    return (
+        needs.generated_spectrum(problem),
+        needs.power_spectrum(params),
+        Assumption("finite trace", alpha > SMALLEST_SPECTRUM_EXPONENT, f"α = {alpha:g}, above 1.05"),
+        Assumption("no ridge", params.ridge == 0, f"ridge {params.ridge:g}: a fixed penalty scales differently"),
+        needs.resolvable_spectrum(*points[-1]),
+        needs.enough_freedom(safe_stats(*points[0]), "enough effective samples at the smallest n"),
+    )
+
+
+def _band_dataset(params: Params, problem: Regression, law: Callable[[Floats, Floats], Floats]) -> Dataset:
+    """``law(n, n_free)`` is the predicted relative spread up to a constant."""
+    sizes = sample_grid(params)
+    free = np.array([safe_stats(*point).free_samples for point in grid_points(params, problem)])
+    weights = slope_weights(sizes)
+    slope = float(weights @ np.log(law(sizes.astype(np.float64), free)))
+    return Dataset(
+        {
+            "slope": (("arm",), np.full(len(ARMS), slope), {"long_name": "slope of log relative spread on log n"}),
+            "allowance": ((), float(np.abs(weights) @ (CURVATURE / free)), {"long_name": "next order of the law"}),
+            "free_samples": (("samples_on_grid",), free, {"spec_name": "n_free"}),
+        },
+        coords={"arm": ARMS, "samples_on_grid": sizes},
+    )
+
+
+def relative_spread(risks: Floats) -> tuple[Floats, Floats]:
+    """log(std / mean) over trials (R, k), shape (k,), and its standard error by the influence function."""
+    mean, spread = risks.mean(axis=0), risks.std(axis=0, ddof=1)
+    influence = (((risks - mean) / spread) ** 2 - 1) / 2 - (risks - mean) / mean
+    return np.log(spread / mean), influence.std(axis=0, ddof=1) / np.sqrt(len(risks))
+
+
+def _compare_band(params: Params, problem: Regression, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
+    """Slope of the measured log relative spread on log n, arm by arm, noiseless."""
+    sizes = sample_grid(params)
+    weights = slope_weights(sizes)
+    constant, samples = flat(raw, "constant"), flat(raw, "samples")
+    measured = [relative_spread(constant[samples == n]) for n in sizes]
+    slopes = weights @ np.array([value for value, _ in measured])
+    errors = np.sqrt(weights**2 @ np.array([error for _, error in measured]) ** 2)
+    count = int(min((samples == n).sum() for n in sizes))
+    allowed = float(prediction.allowance)
+    return tuple(
+        Check(
+            f"slope of the spread with the {arm} teacher",
+            float(slopes[column] - prediction.slope.sel(arm=arm)),
+            (-allowed, allowed),
+            RESOLUTION,
+            float(errors[column]),
+            count - 1,
+            count,
+            "n_samples",
+        )
+        for column, arm in enumerate(ARMS)
+    )
+
+
+def _law(law: Callable[[Floats, Floats], Floats]) -> Callable[[Any, Any], Dataset]:
+    return lambda params, problem: _band_dataset(params, problem, law)
+
+
+finite_sample_band = Claim(
+    id="finite-sample-band",
+    title="One student scatters like one over the root of its effective samples",
+    statement="The relative spread of the risk over training sets falls as a/√(n(1 − Ω)) on a power law, with a "
+    "constant a that depends on spectrum, signal and teacher. An empirical law: we have no proof of it.",
+    latex=r"\mathrm{std}(R)/R\simeq a\,/\sqrt{n\,(1-\Omega)}",
+    source="ours, in the spirit of the non-asymptotic bounds of arXiv 2410.18837",
+    kind="extension",
+    defaults={"n_samples": 160},
+    uses=(SPECTRUM - {"n_features"}) | {"n_samples", "ridge"},
+    resolution=RESOLUTION,
+    assumptions=_needs,
+    predict=_law(lambda sizes, free: free**-0.5),
+    compare=_compare_band,
+    mutate=lambda prediction, amount: prediction.assign(slope=prediction.slope - 1.2 * amount),
+    experiment=learning_curve,
+    rivals=(
+        Rival("spread of a mean", _law(lambda sizes, free: 1 / free), {}, "squares the rate: 1/n(1 − Ω), not its root"),
+        Rival(
+            "no averaging", _law(lambda sizes, free: np.ones(len(free))), {}, "thinks that every student scatters alike"
+        ),
+    ),
+    power="No false alarm at 53 random pairs of exponents (1.1 to 3.5 and 1.1 to 6) inside the assumptions; 44 held "
+    "and 9 were undecided at a resolution of 0.2. Slopes off by 0.48 were rejected wherever it held.",
+)

@@ -1,0 +1,123 @@
+"""Power-law spectra up to infinitely many features: sums by exact head terms and quadrature, and their limits.
+
+``lambda_i = i^-alpha`` and ``lambda_i beta_i^2 = i^-beta``. Every quantity of this room is a sum of smooth functions of
+i, so a thousand exact terms and a Gauss-Legendre rule in log i replace any number of features.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from itertools import pairwise
+
+import numpy as np
+from scipy.special import beta as beta_function
+from scipy.special import zeta as riemann_zeta
+
+from theory.distillation.problem import Floats
+from theory.errors import ParameterError
+
+HEAD = 1024
+"""Terms summed exactly: the Euler-Maclaurin error of the rest is of order HEAD^-2 relative to one term."""
+ORDER = 160
+LARGEST_LOG = 300.0
+"""Cap of log i at infinity, so that powers cannot overflow."""
+SMALLEST_SPECTRUM_EXPONENT = 1.05
+BOUNDARY = 0.3
+"""Closer to beta = 2 alpha + 1 than this, logarithmic corrections hide the exponent at any feasible n."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Asymptotic law of a power-law spectrum at p = infinity (arXiv 2410.18837; constants ours).
+
+    ``exponent`` s and ``constant`` kappa of the strong risk kappa n^-s; ``scale`` C_alpha in
+    ``tau = (C_alpha / (n + 1/2))^alpha``; ``overfitting`` 1 - 1/alpha; ``amplified`` and ``kept``: numbers of features
+    amplified by the best teacher and kept by the best mask, as multiples of n; ``noise_floor`` alpha - 1, in units of
+    the noise variance.
+    """
+
+    exponent: float
+    constant: float
+    scale: float
+    overfitting: float
+    amplified: float
+    kept: float
+    noise_floor: float
+
+
+def power_law_nodes(
+    spectrum_exponent: float, n_features: float = math.inf, breaks: Sequence[float] = ()
+) -> tuple[Floats, Floats]:
+    """Nodes i (N,) and weights (N,) such that ``weights @ f(nodes)`` is the sum of f over 1..p; about 1e-8 accurate.
+
+    ``breaks`` are indices at which f jumps (the mask's cut) or bends fast: the rule is split at break + 1/2. What is
+    summed must fall at least like ``nodes ** -spectrum_exponent``: pass the smaller of two exponents.
+
+    Raises:
+        ParameterError: infinitely many features with an exponent so small that the trace is infinite.
+    """
+    if math.isinf(n_features) and spectrum_exponent <= SMALLEST_SPECTRUM_EXPONENT:
+        raise ParameterError(
+            "spectrum_exponent", spectrum_exponent, "above 1.05 with infinitely many features: the trace is infinite"
+        )
+    cuts = tuple(sorted(cut for cut in breaks if HEAD < cut < n_features))
+    return _nodes(float(spectrum_exponent), float(n_features), cuts)
+
+
+def power_law_limits(spectrum_exponent: float, signal_exponent: float) -> Limits:
+    """Exponents and constants at p = infinity.
+
+    Raises:
+        ParameterError: infinite trace or infinite signal.
+
+    >>> found = power_law_limits(2.0, 1.5)
+    >>> round(found.exponent, 6), round(found.amplified, 4), round(found.kept, 4)
+    (0.5, 0.6366, 0.9892)
+    """
+    alpha, beta = spectrum_exponent, signal_exponent
+    if alpha <= SMALLEST_SPECTRUM_EXPONENT:
+        raise ParameterError("spectrum_exponent", alpha, "above 1.05: otherwise the trace is infinite")
+    if beta <= 1:
+        raise ParameterError("signal_exponent", beta, "above 1: otherwise the signal is infinite")
+    scale = (math.pi / alpha) / math.sin(math.pi / alpha)
+    if beta < 2 * alpha + 1:
+        exponent = beta - 1
+        constant = float(beta_function((2 * alpha + 1 - beta) / alpha, (beta - 1) / alpha)) * scale ** (beta - 1)
+    elif beta > 2 * alpha + 1:
+        exponent = 2 * alpha
+        constant = alpha * float(riemann_zeta(beta - 2 * alpha)) * scale ** (2 * alpha)
+    else:
+        exponent, constant = 2 * alpha, math.inf  # a factor log n appears exactly here
+    kept = (math.sqrt(alpha) - 1) ** (-1 / alpha) / scale
+    return Limits(exponent, constant, scale, 1 - 1 / alpha, (alpha - 1) ** (-1 / alpha) / scale, kept, alpha - 1)
+
+
+def near_boundary(spectrum_exponent: float, signal_exponent: float) -> bool:
+    """Whether logarithmic corrections make the exponent invisible."""
+    return abs(signal_exponent - 2 * spectrum_exponent - 1) < BOUNDARY
+
+
+@cache
+def _legendre() -> tuple[Floats, Floats]:
+    nodes, weights = np.polynomial.legendre.leggauss(ORDER)
+    return nodes.astype(np.float64), weights.astype(np.float64)
+
+
+@lru_cache(maxsize=256)
+def _nodes(spectrum_exponent: float, n_features: float, cuts: tuple[float, ...]) -> tuple[Floats, Floats]:
+    head = np.arange(1, min(HEAD, n_features) + 1, dtype=np.float64)
+    points, weights = [head], [np.ones(len(head))]
+    start = math.log(HEAD + 0.5)
+    if n_features > HEAD:
+        decay = max(spectrum_exponent - 1, 1e-300)
+        end = min(start + 45 / decay, LARGEST_LOG) if math.isinf(n_features) else math.log(n_features + 0.5)
+        edges = [start, *(math.log(cut + 0.5) for cut in cuts), end]
+        reference, rule = _legendre()
+        for low, high in pairwise(edges):
+            place = np.exp((high + low) / 2 + (high - low) / 2 * reference)
+            points.append(place)
+            weights.append((high - low) / 2 * rule * place)
+    return np.concatenate(points), np.concatenate(weights)

@@ -5,9 +5,9 @@ from __future__ import annotations
 CELLS = (
     "# The best teacher is not the truth\n\n"
     "A student that learns from true labels is beaten by one whose teacher exaggerates the strong features and "
-    "understates the weak ones. The same figures and the same parameters as in the app; the theory is *High-dimensional "
-    "Analysis of Knowledge Distillation* ([arXiv:2410.18837](https://arxiv.org/abs/2410.18837)) and what this room adds "
-    "to it.",
+    "understates the weak ones. The same figures and the same parameters as in the app; the theory is "
+    "*High-dimensional Analysis of Knowledge Distillation* "
+    "([arXiv:2410.18837](https://arxiv.org/abs/2410.18837)) and what this room adds to it.",
     "import numpy as np\n\n"
     "import theory\n"
     "from theory.distillation import views\n"

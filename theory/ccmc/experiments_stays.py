@@ -60,7 +60,7 @@ def _at_rest(block: Floats) -> Floats | None:
     powers: Floats = np.exp(logits - logits.max())
     shares: Floats = powers / powers.sum()
     rests = bool(np.isfinite(shares).all()) and float(shares.min()) > PRESENT
-    still = float(np.max(np.abs(growth(block, np.log(shares)))))
+    still = float(np.max(np.abs(growth(block, np.log(np.maximum(shares, 1e-300))))))
     return shares if rests and still < AT_REST else None
 
 

@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from theory.ccmc.chain import Floats, Integers
+from theory.ccmc.samplers_alias import MOST_ADDED, run_alias
 from theory.ccmc.samplers_counts import run_counts, run_scan
 from theory.ccmc.samplers_positions import run_history, run_window
 from theory.ccmc.samplers_random import Seed, streams
 from theory.errors import Cancelled, DataError
 
-Method = Literal["direct", "leap", "scan_rejection", "history_rejection", "window"]
+Method = Literal["direct", "leap", "alias", "scan_rejection", "history_rejection", "window"]
 LEAP_BELOW = 0.1
 """Repeats are drawn in one go when the other tokens weigh less than this times the last one: 10 repeats or more."""
 LEAP_ALWAYS, LEAP_NEVER = 1e300, -1.0
@@ -111,6 +112,13 @@ class Runs:
                 self.columns = np.ascontiguousarray(table.T)
                 self.totals = self.mass @ self.columns
                 self.pending, self.age = np.full(R, -1.0), np.zeros(R, dtype=np.int64)
+            case "alias":
+                self.weight, self.keep = np.zeros(K), np.zeros((K, K))
+                self.other, self.added = (
+                    np.zeros((K, K), dtype=np.uint16),
+                    np.zeros(max(MOST_ADDED, K * K), dtype=np.uint16),
+                )
+                self.held = np.array([-1, 0, 0, 0])
             case "scan_rejection":
                 self.order = np.argsort(-self.counts, axis=1, kind="stable")
                 self.rank = np.argsort(self.order, axis=1)
@@ -170,6 +178,9 @@ class Runs:
                 return run_counts(
                     table, self.columns, exponent, cap, self.leap_below, *when, state, n, counts, *weights, *end
                 )
+            case "alias":
+                tables = (self.weight, self.keep, self.other, self.added, self.held)
+                return run_alias(table, *when, state, n, counts, last, *tables, *end)
             case "scan_rejection":
                 return run_scan(table, *when, state, n, counts, last, self.order, self.rank, *end)
             case "history_rejection":

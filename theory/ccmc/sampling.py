@@ -157,20 +157,23 @@ def choose_method(transition: Floats, prompt: Integers, n_tokens: float, **cures
     winner regime over 1e12. *Winner*: token 0 has probability 0.7 in every row; *mixed*: no token likes to repeat:
 
     ==================  ==============================  =============================
-    method              winner                       mixed
+    method              winner                          mixed
     ==================  ==============================  =============================
-    whole context read  0.030 / 0.031 / 0.031 / 0.030  0.030 / 0.029 / 0.030 / 0.030
-    direct              57 / 56 / 33 / 12            53 / 31 / 14 / 6.5
-    scan rejection      99 / 99 / 92 / 60            38 / 23 / 13 / 5.4
-    history rejection   50 / 54 / 52 / 42            23 / 28 / 23 / 22
-    leap                2e7 / 1e9 / 6e8 / 1e8        50 / 30 / 14 / 6.3
+    whole context read  0.030 / 0.031 / 0.031 / 0.030   0.030 / 0.029 / 0.030 / 0.030
+    direct              54 / 54 / 30 / 13               51 / 31 / 13 / 6.5
+    alias               47 / 56 / 58 / 33               47 / 50 / 42 / 17
+    scan rejection      83 / 81 / 78 / 52               38 / 23 / 11 / 5.2
+    history rejection   51 / 53 / 49 / 39               25 / 27 / 27 / 22
+    leap                2e7 / 1e9 / 6e8 / 1e8           48 / 29 / 14 / 6.3
     ==================  ==============================  =============================
 
     ``leap`` takes repeats in one go only where at least ten are to be expected, and goes token by token otherwise: it
-    is never much slower than ``direct`` and the choice for every plain process, but for 64 tokens and more that keep
-    switching, where proposing a past position (``history_rejection``) avoids the sum over tokens. With a temperature or
-    a cap repeats have no closed form: ``direct``. With recency weights, positions are proposed by their distance, at a
-    cost that the length of the text leaves alone. With a window, or recency and another cure, the positions are kept.
+    is the choice for every plain process, but for three tokens and more that keep switching in pilot runs, over 1e5 to
+    1e8 tokens, where tables made now and then (``alias``) avoid the sum over tokens, with a memory of K^2 that the
+    length of the text leaves alone. With a temperature or a cap repeats have no closed form: ``direct``. With recency
+    weights, positions are proposed by their distance (``history_rejection``), at a cost that the length of the text
+    leaves alone. With a window, or recency and another cure, the positions are kept.
+
     Raises:
         ParameterError, DataError: as :func:`simulate`.
     """

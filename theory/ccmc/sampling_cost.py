@@ -26,13 +26,15 @@ RECORDS = 60
 PILOT_STEPS, LONG_PILOT_STEPS, PILOT_TEXT = 5_000, 500_000, 10_000
 PILOT_SEEDS: tuple[Seed, ...] = tuple((2**63, pilot) for pilot in range(8))
 """The pilots have seeds of their own: what is chosen for a run never depends on the runs beside it."""
-MANY_TOKENS = 64
-"""From this vocabulary on, proposing a past position is cheaper than adding up the weights of all tokens."""
-MOST_HISTORY = 100_000_000
+FEW_TOKENS = 2
+"""Up to this vocabulary, adding up the weights of all tokens is cheaper than looking one up in tables."""
+LONG = 100_000_000
+"""A longer text is leapt in any case: short pilots cannot see that it collapses late."""
 OFTEN = 0.5
+"""Leaps per token from which on a text counts as one that keeps switching."""
 ALWAYS = 1e5
 """So few tokens are generated without asking what they cost."""
-Asked = Literal["auto", "direct", "leap", "scan_rejection", "history_rejection"]
+Asked = Literal["auto", "direct", "leap", "alias", "scan_rejection", "history_rejection"]
 
 
 def checked_cures(
@@ -64,7 +66,7 @@ def checked_method(method: str, cures: Cures) -> Method:
         ParameterError: unknown, or it cannot sample the process with these cures.
     """
     allowed: dict[Method, tuple[Method, ...]] = {
-        "leap": ("leap", "direct", "scan_rejection", "history_rejection"),
+        "leap": ("leap", "alias", "direct", "scan_rejection", "history_rejection"),
         "direct": ("direct",),
         "history_rejection": ("history_rejection",),
         "window": (),
@@ -115,12 +117,11 @@ def usual_method(cures: Cures) -> Method:
 
 def best_method(table: Floats, prompt: Integers, n_tokens: float, cures: Cures) -> Method:
     """The fastest method: see :func:`theory.ccmc.sampling.choose_method`."""
-    usual = usual_method(cures)
-    if usual != "leap" or len(table) < MANY_TOKENS or n_tokens > MOST_HISTORY:
+    usual, n_left = usual_method(cures), n_tokens - len(prompt)
+    if usual != "leap" or len(table) <= FEW_TOKENS or not ALWAYS < n_left <= LONG:
         return usual
-    n_left = n_tokens - len(prompt)
     mixed = Effort.of(table, prompt, n_tokens, "leap", cures).steps(n_left) > OFTEN * n_left
-    return "history_rejection" if mixed else "leap"
+    return "alias" if mixed else "leap"
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ class Effort:
         # Pooled: a single pilot whose leader changes would say more about itself than about the chain.
         length = np.log(generated / early).sum()
         power = np.log(spent / fewer).sum() / length if length > 0 else 1.0
-        return cls(generated, spent, min(power, 1.0 if method == "leap" else 2.0))
+        return cls(generated, spent, min(power, 1.0 if method in ("leap", "alias") else 2.0))
 
     def steps(self, generated: float) -> float:
         """Expected number of steps of one run that generates so many tokens."""
@@ -181,7 +182,7 @@ def refuse_endless(table: Floats, prompt: Integers, n_tokens: float, n_runs: int
     steps = effort.steps(n_left) * n_runs
     if steps > MOST_STEPS:
         why = "with these settings tokens are drawn one by one"
-        if method == "leap":
+        if method in ("leap", "alias"):
             why = "this chain keeps switching between tokens, so that repeats cannot be drawn in one go"
         elif cures.window is not None:
             why = "tokens are drawn one by one until the window holds a single one"
@@ -205,6 +206,7 @@ def step_seconds(method: Method, vocab_size: int) -> float:
     fixed, per_token = {
         "direct": (25e-9, 6e-10),
         "leap": (60e-9, 8e-10),
+        "alias": (25e-9, 2e-10),
         "scan_rejection": (20e-9, 4e-10),
         "history_rejection": (60e-9, 5e-11),
         "window": (40e-9, 1.2e-9),

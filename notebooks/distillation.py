@@ -29,6 +29,7 @@ def _():
     get_pin, set_pin = mo.state(None)
     get_statement, set_statement = mo.state(visit.now.statement)
     get_address, set_address = mo.state(None)
+    visit.report_to(set_run, set_rested)
     panel.header(room.PAGE.room, room.PAGE.lead)
     return (
         get_address,
@@ -41,8 +42,6 @@ def _():
         set_address,
         set_pin,
         set_point,
-        set_rested,
-        set_run,
         set_statement,
         visit,
     )
@@ -77,24 +76,24 @@ def _(point, set_pin, set_point, visit):
 
 
 @app.cell(hide_code=True)
-def _(point, set_address, set_rested, set_run, set_statement, sliders, visit):
-    # This cell and the next are all that runs while a slider moves: every further cell would cost milliseconds.
-    _before = visit.now.statement
-    now = visit.follow(point, sliders.value)
-    if now.statement != _before:
-        set_statement(now.statement)
-    visit.measure(set_run, set_rested, lambda: set_address(visit.address(point, None)))
-    return (now,)
+def _(cancel, get_pin, get_run, point, screen, sliders, visit):
+    # All that happens between a slider move and its picture: every further cell would cost milliseconds.
+    _now = visit.follow(point, sliders.value)
+    run = visit.run(get_run)
+    talk = room.talk(_now, run, get_run(), screen)
+    visit.shown = page.Pinned(talk, _now.params, run.result)
+    cards.stage(room.PAGE, _now, (talk.html,), run, cancel, get_pin())
+    return run, talk
 
 
 @app.cell(hide_code=True)
-def _(cancel, get_pin, get_run, now, screen, visit):
-    _last = get_run()
-    run = panel.current(_last, now.key)
-    talk = room.talk(now, run, _last, screen)
-    visit.shown = page.Pinned(talk, now.params, run.result)
-    cards.stage(room.PAGE, now, (talk.html,), run, cancel, get_pin())
-    return run, talk
+def _(get_statement, point, set_address, set_statement, sliders, visit):
+    # What can wait until the picture is drawn.
+    _now = visit.follow(point, sliders.value)
+    if _now.statement != get_statement():
+        set_statement(_now.statement)
+    visit.measure(lambda: set_address(visit.address(point, None)))
+    return
 
 
 @app.cell(hide_code=True)

@@ -30,6 +30,7 @@ def _():
     get_pin, set_pin = mo.state(None)
     get_statement, set_statement = mo.state(visit.now.statement)
     get_address, set_address = mo.state(None)
+    visit.report_to(set_run, set_rested)
     panel.header(room.PAGE.room, room.PAGE.lead)
     return (
         get_address,
@@ -44,8 +45,6 @@ def _():
         set_last,
         set_pin,
         set_point,
-        set_rested,
-        set_run,
         set_statement,
         visit,
     )
@@ -80,25 +79,26 @@ def _(point, set_pin, set_point, visit):
 
 
 @app.cell(hide_code=True)
-def _(get_last, point, set_address, set_rested, set_run, set_statement, sliders, visit):
-    # This cell and the next are all that runs while a slider moves: every further cell would cost milliseconds.
-    _before = visit.now.statement
-    now = visit.follow(point, sliders.value)
-    if now.statement != _before:
-        set_statement(now.statement)
-    visit.measure(set_run, set_rested, lambda: set_address(visit.address(point, get_last())))
-    return (now,)
+def _(cancel, get_last, get_pin, get_run, point, screen, set_last, sliders, visit):
+    # All that happens between a slider move and its picture: every further cell would cost milliseconds.
+    _now = visit.follow(point, sliders.value)
+    run = visit.run(get_run)
+    _last = room.last_of(_now.problem, get_last())
+    last = room.last_picker(_now.problem, _last, set_last)
+    talk = room.talk(_now.problem, _last, _now.params, run, screen)
+    visit.shown = page.Pinned(talk, _now.params, run.result)
+    cards.stage(room.PAGE, _now, (cards.choice(last), talk.html), run, cancel, get_pin())
+    return last, run, talk
 
 
 @app.cell(hide_code=True)
-def _(cancel, get_last, get_pin, get_run, now, screen, set_last, visit):
-    run = panel.current(get_run(), now.key)
-    _last = room.last_of(now.problem, get_last())
-    last = room.last_picker(now.problem, _last, set_last)
-    talk = room.talk(now.problem, _last, now.params, run, screen)
-    visit.shown = page.Pinned(talk, now.params, run.result)
-    cards.stage(room.PAGE, now, (cards.choice(last), talk.html), run, cancel, get_pin())
-    return last, run, talk
+def _(get_last, get_statement, point, set_address, set_statement, sliders, visit):
+    # What can wait until the picture is drawn.
+    _now = visit.follow(point, sliders.value)
+    if _now.statement != get_statement():
+        set_statement(_now.statement)
+    visit.measure(lambda: set_address(visit.address(point, get_last())))
+    return
 
 
 @app.cell(hide_code=True)

@@ -33,7 +33,7 @@ def ran(request: pytest.FixtureRequest) -> Ran:
 
 
 def test_has_seven_sections_in_order(ran: Ran) -> None:
-    found = [title for title in re.findall(r"<h2[^>]*>([^<]+)</h2>", ran[1]) if title in SECTIONS]
+    found = [title for title in re.findall(r'aria-level="2"[^>]*>([^<]+)</div>', ran[1]) if title in SECTIONS]
     assert found == list(SECTIONS)
 
 

@@ -74,7 +74,8 @@ def dock(page: Page, sliders: Any, presets: Any, buttons: Iterable[Any], first: 
     )
     side = first + controls.layout(page.room, sliders, page.sliders, footer)
     return mo.Html(
-        f'<div class="bench bench-dock"><div class="bench-card"><h2 class="bench-eyebrow">Play</h2>{side}</div></div>'
+        f'<div class="bench bench-dock"><div class="bench-card">{panel.heading(2, "Play", "bench-eyebrow")}{side}</div>'
+        "</div>"
     )
 
 
@@ -92,7 +93,8 @@ def _pinned(kept: Pinned | None) -> str:
         return ""
     changed = ", ".join(f"{name} {value}" for name, value in kept.params.changed().items()) or "the defaults"
     badge = panel.ruler.badge(kept.result.verdict) if kept.result else ""
-    return f'<div class="bench-pinned"><h3>Pinned: {html.escape(changed)} {badge}</h3>{kept.shown.html}</div>'
+    title = panel.heading(3, f"Pinned: {html.escape(changed)} {badge}")
+    return f'<div class="bench-pinned">{title}{kept.shown.html}</div>'
 
 
 def test_card(picker: Any, shown: Shown | str, run: panel.Run, files: Iterable[Any]) -> Any:
@@ -120,7 +122,7 @@ def own_card(title: str, inputs: Iterable[Any], run: panel.Run, found: str) -> A
     """Input on the left, what was found on the right; an error is a sentence, and what was typed stays."""
     error = f'<div class="bench-note bench-error" role="alert">{panel.escape(run.message)}</div>' if run.message else ""
     return panel.card(
-        f"<h3>{html.escape(title)}</h3>",
+        panel.heading(3, html.escape(title)),
         f'<div class="bench-grid bench-own"><div class="bench-controls">{joined(inputs)}</div>'
         f"<div>{error}{found}</div></div>",
     )
@@ -129,7 +131,7 @@ def own_card(title: str, inputs: Iterable[Any], run: panel.Run, found: str) -> A
 def derivation(steps: Iterable[tuple[str, str]]) -> Any:
     """A derivation, one step (title, markdown with formulas) after the other."""
     laid = "".join(
-        f'<div class="bench-step"><h3>{number}. {title}</h3>{mo.md(text).text}</div>'
+        f'<div class="bench-step">{panel.heading(3, f"{number}. {title}")}{mo.md(text).text}</div>'
         for number, (title, text) in enumerate(steps, start=1)
     )
     return mo.Html(f'<div class="bench"><div class="bench-card bench-steps">{laid}</div></div>')
@@ -150,7 +152,7 @@ def export_card(room: Room, run: panel.Run, shown: Iterable[Shown | str]) -> Any
     command = f"<pre class='bench-code'>{html.escape(reproduce_command(run.result))}</pre>" if run.result else ""
     return panel.card(
         f'<div class="bench-row">{joined(buttons)}</div>',
-        f"<h3>The same numbers elsewhere</h3>{command}" if command else "",
+        panel.heading(3, "The same numbers elsewhere") + command if command else "",
     )
 
 

@@ -75,7 +75,7 @@ def talk_picture(structure: Dataset, growth: Dataset, *, dark: bool = False, nar
         },
     )
     alt = f"{tell(structure)} {growth_alt(growth)}"
-    return drawing.figure(alt, dark, f"talk_picture {kind}", stacked=narrow)
+    return drawing.figure(alt, dark, f"talk_picture {kind}", stacked=narrow, live=True)
 
 
 def growth_alt(growth: Dataset) -> str:

@@ -36,7 +36,9 @@ def generated_text(data: Dataset, *, dark: bool = False, narrow: bool = False) -
             "</p>"
             for place, start in enumerate(data.start.values.tolist())
         ]
-        heading = f'<h4 style="margin:0 0 2px;font-size:{theme.TEXT_SIZE}px">{theme.escape(str(label))}</h4>'
+        heading = (
+            f'<b style="display:block;margin:0 0 2px;font-size:{theme.TEXT_SIZE}px">{theme.escape(str(label))}</b>'
+        )
         blocks.append(f'<section style="min-width:0">{heading}{"".join(rows)}</section>')
     columns = 1 if narrow else len(blocks)
     grid = f"display:grid;grid-template-columns:repeat({columns},minmax(0,1fr));gap:18px"

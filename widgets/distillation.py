@@ -62,4 +62,4 @@ def talk_picture(anatomy: Dataset, curves: Dataset, *, dark: bool = False, narro
         xaxis2={"domain": right, "anchor": "y2", **fixed},
         yaxis2={"domain": [0.0, CURVES / height], "anchor": "x2", **fixed},
     )
-    return drawing.figure(f"{anatomy_alt(anatomy)} {curves_alt(curves)}", dark, "talk_picture")
+    return drawing.figure(f"{anatomy_alt(anatomy)} {curves_alt(curves)}", dark, "talk_picture", live=True)

@@ -1,8 +1,10 @@
 """Figures that follow a slider: sent as numbers to the page's own element ``bench-figure``, which draws them in 3 ms.
 
 Plotly takes 35 ms and more to lay a figure out again, on every move; exports, JupyterLab and all other figures are
-Plotly's. The element (in ``static/head.html``) knows what these figures are made of: lines and circles on linear axes
-of explicit range, discs and paths sized in pixels, arrows, words. :func:`unknown` names anything else.
+Plotly's. The element (in ``static/head.html``) draws scatter traces of one mode (lines, dashed or filled and with gaps;
+discs and crosses with upright error bars; words), bars along x, shapes (circles and paths, also in pixels; rectangles;
+lines), arrows and words as annotations. Axes are linear or logarithmic, of explicit range and with the ticks that
+``tickvals`` or, on logarithmic ones, ``dtick`` say; ``scaleanchor`` is kept. :func:`unknown` names anything else.
 """
 
 from __future__ import annotations
@@ -21,10 +23,13 @@ if TYPE_CHECKING:
 
 DIGITS = 6
 """Significant digits of the numbers sent: finer than a pixel, and than what a hover shows."""
-AXIS = ("range", "domain", "visible", "tickvals", "ticktext", "title")
-TRACE = {"type", "x", "y", "mode", "line", "marker", "text", "customdata", "hovertemplate", "name", "xaxis", "yaxis"}
+AXIS = ("type", "range", "domain", "visible", "tickvals", "ticktext", "dtick", "showgrid", "scaleanchor", "title")
+TRACE = {"type", "x", "y", "xaxis", "yaxis", "mode", "line", "marker", "fill", "fillcolor", "error_y", "cliponaxis"}
+TRACE |= {"text", "textfont", "textposition", "name", "customdata", "hovertemplate", "hoverinfo"}
+TRACE |= {"base", "width", "orientation"}
+MODES = {("scatter", "lines"), ("scatter", "markers"), ("scatter", "text"), ("bar", None)}
 SYMBOLS = {None, "circle", "x-thin"}
-SHAPES = {"circle", "path"}
+SHAPES = {"circle", "path", "rect", "line"}
 
 
 def is_live(fig: go.Figure) -> bool:
@@ -46,13 +51,13 @@ def unknown(fig: go.Figure) -> set[str]:
     plain = fig.to_plotly_json()
     for trace in plain["data"]:
         found |= trace.keys() - TRACE
-        if trace["type"] != "scatter" or trace.get("mode") not in ("lines", "markers"):
+        if (trace["type"], trace.get("mode")) not in MODES:
             found.add(f"{trace['type']} {trace.get('mode')}")
         if (symbol := trace.get("marker", {}).get("symbol")) not in SYMBOLS:
             found.add(str(symbol))
     for name, axis in plain["layout"].items():
-        if name[1:5] == "axis" and ("range" not in axis or axis.get("type", "linear") != "linear"):
-            found.add(f"{name} without linear range")
+        if name[1:5] == "axis" and ("range" not in axis or axis.get("type", "linear") not in ("linear", "log")):
+            found.add(f"{name} without range")
     found |= {shape["type"] for shape in plain["layout"]["shapes"]} - SHAPES
     return found
 
@@ -66,11 +71,23 @@ def _content(fig: go.Figure) -> dict[str, Any]:
         if name[1:5] == "axis"
     }
     kept = {name: layout[name] for name in ("height", "margin", "annotations", "shapes")}
-    return {"data": [_numbers(trace) for trace in data], "layout": kept | {"axes": axes}}
+    logs = {name for name, axis in axes.items() if axis.get("type") == "log"}
+    traces = [
+        {
+            key: _numbers(part, key in ("x", "y") and trace.get(f"{key}axis", key) in logs)
+            for key, part in trace.items()
+            if key != "hoverinfo"
+        }
+        for trace in data
+    ]
+    return {"data": traces, "layout": kept | {"axes": axes}}
 
 
-def _numbers(value: Any) -> Any:
-    """Arrays, also as Plotly writes them, as lists of DIGITS significant digits; what is not finite becomes None."""
+def _numbers(value: Any, each: bool = False) -> Any:
+    """Arrays, also as Plotly writes them, as lists; what is not finite becomes None.
+
+    DIGITS significant digits of the largest number are kept, or of ``each``, for logarithmic axes.
+    """
     if isinstance(value, dict):
         if "bdata" not in value:
             return {key: _numbers(part) for key, part in value.items()}
@@ -81,6 +98,8 @@ def _numbers(value: Any) -> Any:
     if value.dtype.kind != "f":
         return value.tolist()
     finite = np.isfinite(value)
+    if each:
+        return [float(f"{x:.{DIGITS}g}") if known else None for x, known in zip(value.tolist(), finite, strict=True)]
     largest = np.abs(value, where=finite, out=np.zeros(value.shape)).max(initial=1e-300)
     short = np.round(value.astype(float), DIGITS - int(np.ceil(np.log10(largest))))
     return short.tolist() if finite.all() else np.where(finite, short, None).tolist()

@@ -141,6 +141,8 @@ class Visit:
     stopped: threading.Event = field(default_factory=threading.Event)
     shown: Pinned | None = None
     _found: tuple[Any, Any] | None = field(default=None, init=False)
+    _stands: tuple[controls.Point, dict[str, object]] | None = field(default=None, init=False)
+    _publish: Callable[[panel.Run], None] | None = field(default=None, init=False)
 
     @staticmethod
     def of(page: Page, query: Mapping[str, Any]) -> Visit:
@@ -156,6 +158,9 @@ class Visit:
 
         Parameters that give no problem leave the page as it was, and the reason is said.
         """
+        if self._stands == (point, moved):
+            return self.now
+        self._stands = point, dict(moved)
         room = self.page.room
         claim = controls.claim_of(room, point.claim)
         wanted, notes = controls.settle(room, point, moved)
@@ -166,21 +171,33 @@ class Visit:
         )
         return self.now
 
-    def measure(
-        self,
-        publish: Callable[[panel.Run], None],
-        rest: Callable[[panel.Run], None],
-        settled: Callable[[], None],
-    ) -> None:
-        """Start the page's job for where it stands; ``settled()`` is called once the controls have rested.
+    def report_to(self, publish: Callable[[panel.Run], None], rest: Callable[[panel.Run], None]) -> None:
+        """Send every update of a run to ``publish``, the last one also to ``rest``, whose readers are slow to draw."""
+        self._publish = panel.also_when_over(publish, rest)
 
-        Every update goes to ``publish``, the last one also to ``rest``, whose readers are slow to draw.
+    def run(self, get: Callable[[], panel.Run]) -> panel.Run:
+        """The run for where the page stands, as far as it is.
+
+        A served page draws first and measures behind. Elsewhere (an export, a test) nothing is drawn a second time, so
+        that the experiment comes first.
         """
+        if not panel.is_served():
+            self._start(lambda: None)
+        return panel.current(get(), self.now.key)
+
+    def measure(self, settled: Callable[[], None]) -> None:
+        """Start the page's job for where it stands; ``settled()`` is called once the controls have rested."""
+        if panel.is_served():
+            self._start(settled)
+
+    def _start(self, settled: Callable[[], None]) -> None:
+        if self._publish is None:
+            raise RuntimeError("report_to() says where results go, and comes first.")
         now, self.stopped = self.now, threading.Event()
         panel.run_in_background(
             now.key,
             self.page.job(now.claim, now.params, now.problem),
-            panel.also_when_over(publish, rest),
+            self._publish,
             self.stopped,
             (now.params, now.problem),
             lambda _: settled(),

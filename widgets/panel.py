@@ -13,6 +13,7 @@ from html import escape
 from typing import Any, Literal
 
 import marimo as mo
+from marimo._entrypoints import registry
 
 from theory.bench import Result
 from theory.errors import BenchError, Cancelled
@@ -26,6 +27,9 @@ REST_SECONDS = 0.6
 """An experiment starts only after the controls have rested this long."""
 
 sys.setswitchinterval(0.0005)  # an experiment must not make the page wait 5 ms for each message that it sends
+
+# marimo reads the metadata of every installed package before each run of cells, in search of plugins: 5 ms of a move.
+registry.get_entry_points = cache(registry.get_entry_points)
 
 State = Literal["waiting", "running", "done", "cancelled", "failed"]
 
@@ -45,6 +49,11 @@ class Run:
     message: str = ""
     subject: Any = None
     """What the run is about: sections that need not follow the hand show this, not the controls' latest position."""
+
+
+def is_served() -> bool:
+    """Whether a browser is looking at these cells, rather than an export or a test running them."""
+    return mo.running_in_notebook()
 
 
 Report = Callable[..., None]
@@ -154,7 +163,7 @@ def header(room: Room, lead: str) -> Any:
         '<a class="bench-home" href="/">Theorem Bench</a><a href="/">Gallery</a><span class="bench-gap"></span>'
         '<button type="button" data-bench-copy="">copy link</button>'
         '<button type="button" data-theme-switch="" aria-label="light or dark">◐</button></nav>'
-        f'<h1 class="bench-title">{escape(room.finding)}</h1>'
+        f"{heading(1, escape(room.finding), 'bench-title')}"
         f'<p class="bench-lead">{escape(lead)}</p>'
         f'<p class="bench-source">{escape(paper.authors)}, <a href="https://arxiv.org/abs/{paper.arxiv}" '
         f'rel="noreferrer" target="_blank">{escape(paper.title)}</a>, {escape(paper.venue)} '
@@ -162,11 +171,20 @@ def header(room: Room, lead: str) -> Any:
     )
 
 
+def heading(level: int, title: str, kind: str = "") -> str:
+    """A heading as HTML; ``title`` is escaped by the caller.
+
+    A tag with a role, not ``<h2>``: marimo looks through the whole page for the places of real headings, for an
+    outline of its own, each time that a cell is drawn. That took longer than the picture itself.
+    """
+    return f'<div role="heading" aria-level="{level}" class="{kind or f"bench-h{level}"}">{title}</div>'
+
+
 def section(title: str, sentence: str) -> Any:
     """The heading of one of the seven sections; its anchor is the title in lower case."""
     anchor = title.lower().replace(" ", "-")
     return mo.Html(
-        f'<div class="bench"><div class="bench-section" id="{anchor}"><h2>{escape(title)}</h2>'
+        f'<div class="bench"><div class="bench-section" id="{anchor}">{heading(2, escape(title))}'
         f"<p>{escape(sentence)}</p></div></div>"
     )
 
@@ -177,7 +195,7 @@ def statement(claim: Claim, assumptions: Sequence[Assumption], picker: Any) -> A
     kind = {"theorem": "Theorem of the paper.", "extension": "Extension, derived here.", "observation": "Observation."}
     return mo.Html(
         '<div class="bench"><div class="bench-card" id="statement">'
-        f'<div class="bench-statement"><div><h2 class="bench-eyebrow">Statement</h2>{picker}'
+        f'<div class="bench-statement"><div>{heading(2, "Statement", "bench-eyebrow")}{picker}'
         f'<div class="bench-formula">{formula}</div></div>'
         f'<div><div class="bench-chips">{ruler.chips(assumptions)}</div></div></div>'
         f'<p class="bench-caption"><b>{kind[claim.kind]}</b> {escape(claim.statement)}</p></div></div>'

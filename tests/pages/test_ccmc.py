@@ -5,67 +5,39 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Callable
 
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
-OpenPage = Callable[..., Page]
-ROOM = "/ccmc/"
-SECONDS = 90_000
+from tests.pages import talk
+from tests.pages.talk import SECONDS, OpenPage
+
+ROOM, DONE = "ccmc", "seeds,"
 JUDGED = "Holds"
 
 
 def opened(open_page: OpenPage, **options: object) -> Page:
     """The room with its verdict."""
-    page = open_page(ROOM, **options)
-    expect(page.locator("#play .main-svg").first).to_be_visible(timeout=SECONDS)
-    expect(page.locator(".bench-verdict")).to_contain_text("seeds,", timeout=SECONDS)
-    return page
-
-
-def slider(page: Page, label: str) -> Locator:
-    """The thumb of the slider with this label."""
-    return page.locator("marimo-slider", has_text=label).locator("[role=slider]")
-
-
-def traces(page: Page) -> dict[str, int]:
-    """Names of the opening picture's traces, with the number of points of each."""
-    return page.evaluate(
-        """() => {
-            const roots = [document.querySelector("#play")];
-            for (const root of roots) {
-                const drawn = root.querySelector(".js-plotly-plot");
-                if (drawn) return Object.fromEntries(drawn._fullData.map(trace => [trace.name, trace.x.length]));
-                roots.push(...[...root.querySelectorAll("*")].map(e => e.shadowRoot).filter(Boolean));
-            }
-            return {};
-        }"""
-    )
+    return talk.opened(open_page, ROOM, DONE, **options)
 
 
 def test_opens_with_theory_texts_and_the_real_layer(open_page: OpenPage) -> None:
     page = opened(open_page)
     expect(page.locator(".bench-verdict")).to_contain_text(JUDGED)
-    names = traces(page)
+    names = talk.traces(page)
     assert {"flow (theory)", "simulated runs", "echo (theory)", "attention layer"} <= set(names), names
     expect(page.locator(".bench-card", has_text="What it writes")).to_contain_text("ping")
-    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    assert talk.fits(page)
 
 
 def test_a_slider_moved_by_keyboard_changes_figure_verdict_and_address(open_page: OpenPage) -> None:
     page = opened(open_page, claim="k2-phase-diagram")
-    before = page.locator(".bench-verdict").inner_text(), traces(page)
-    slider(page, "Odds α").focus()
+    before = page.locator(".bench-verdict").inner_text(), talk.traces(page)
+    talk.slider(page, "Odds α").focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_url("**odds_first=**")
-    page.wait_for_function(
-        "before => document.querySelector('.bench-verdict').innerText.includes('seeds,')"
-        " && document.querySelector('.bench-verdict').innerText !== before",
-        arg=before[0],
-        timeout=SECONDS,
-    )
+    talk.wait_for_another_verdict(page, before[0], DONE)
     value = page.evaluate("() => new URL(location).searchParams.get('odds_first')")
     page.reload()
     expect(page.locator("marimo-slider", has_text="Odds α")).to_contain_text(value, timeout=SECONDS)
@@ -78,7 +50,7 @@ def test_the_matrix_is_edited_by_keyboard_and_turned_by_its_button(open_page: Op
     border.focus()
     page.keyboard.press("ArrowLeft")
     page.wait_for_url("**transition=**")
-    expect(slider(page, "Odds α")).to_be_hidden(timeout=SECONDS)
+    expect(talk.slider(page, "Odds α")).to_be_hidden(timeout=SECONDS)
     page.get_by_role("button", name="after 0: move the row's maximum off or onto the diagonal").click()
     page.wait_for_function(
         "() => { const P = JSON.parse(new URL(location).searchParams.get('transition') ?? '[[0, 0]]');"
@@ -88,7 +60,7 @@ def test_the_matrix_is_edited_by_keyboard_and_turned_by_its_button(open_page: Op
     np.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-9)
     page.get_by_role("button", name="back to the sliders").click()
     page.wait_for_function("() => !location.search.includes('transition')")
-    expect(slider(page, "Odds α")).to_be_visible(timeout=SECONDS)
+    expect(talk.slider(page, "Odds α")).to_be_visible(timeout=SECONDS)
 
 
 def test_presets_keep_and_break_the_assumptions(open_page: OpenPage) -> None:
@@ -125,9 +97,9 @@ def test_a_cure_changes_the_text(open_page: OpenPage) -> None:
     ],
 )
 def test_a_bad_address_gives_a_sentence_and_a_page(open_page: OpenPage, key: str, value: str, said: str) -> None:
-    page = open_page(ROOM, **{key: value})
+    page = open_page(f"/{ROOM}/", **{key: value})
     expect(page.locator(".bench-note").first).to_contain_text(said, timeout=SECONDS)
-    expect(page.locator("#play .main-svg").first).to_be_visible(timeout=SECONDS)
+    talk.expect_picture(page)
 
 
 def test_own_data_are_examined_and_bad_files_refused(open_page: OpenPage) -> None:
@@ -165,5 +137,5 @@ def test_the_export_is_a_zip_with_figure_numbers_and_claim(open_page: OpenPage) 
 @pytest.mark.parametrize("width", [400, 1600])
 def test_fits_the_window(open_page: OpenPage, scheme: str, width: int) -> None:
     page = opened(open_page, scheme=scheme, width=width)
-    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    assert talk.fits(page)
     assert f"theme={scheme}" in page.url

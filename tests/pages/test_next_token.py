@@ -5,65 +5,38 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
-OpenPage = Callable[..., Page]
-ROOM = "/next_token/"
-SECONDS = 90_000
+from tests.pages import talk
+from tests.pages.talk import SECONDS, OpenPage
+
+ROOM, DONE = "next_token", "instances"
 
 
 def opened(open_page: OpenPage, **options: object) -> Page:
     """The room with its verdict."""
-    page = open_page(ROOM, **options)
-    expect(page.locator("#play bench-figure svg").first).to_be_visible(timeout=SECONDS)
-    expect(page.locator(".bench-verdict")).to_contain_text("instances", timeout=SECONDS)
-    return page
-
-
-def slider(page: Page, label: str) -> Locator:
-    """The thumb of the slider with this label."""
-    return page.locator("marimo-slider", has_text=label).locator("[role=slider]")
-
-
-def points(page: Page) -> list[float]:
-    """What the talk picture's traces show."""
-    return page.evaluate(
-        """() => {
-            const figure = document.querySelector("#play bench-figure");
-            return JSON.parse(figure.dataset.figure).data.flatMap(trace => trace.y).filter(Number.isFinite);
-        }"""
-    )
-
-
-def fits(page: Page) -> bool:
-    return page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    return talk.opened(open_page, ROOM, DONE, **options)
 
 
 def test_opens_with_theory_measurement_and_verdict(open_page: OpenPage) -> None:
     page = opened(open_page)
-    assert len(points(page)) > 50
+    assert sum(len(x) for x, _ in talk.traces(page).values()) > 50
     expect(page.locator(".bench-verdict")).to_contain_text("Holds")
     assert "level" in (page.locator("#play bench-figure").get_attribute("aria-label") or "")
 
 
 def test_a_slider_moved_by_keyboard_changes_figure_verdict_and_address(open_page: OpenPage) -> None:
     page = opened(open_page)
-    before = points(page), page.locator(".bench-verdict").inner_text()
-    slider(page, "Prompts").focus()
+    before = talk.traces(page), page.locator(".bench-verdict").inner_text()
+    talk.slider(page, "Prompts").focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_url("**n_sequences=13**")
-    page.wait_for_function(
-        "before => document.querySelector('.bench-verdict').innerText.includes('instances')"
-        " && document.querySelector('.bench-verdict').innerText !== before",
-        arg=before[1],
-        timeout=SECONDS,
-    )
-    assert points(page) != before[0]
+    talk.wait_for_another_verdict(page, before[1], DONE)
+    assert talk.traces(page) != before[0]
     page.reload()
-    expect(slider(page, "Prompts")).to_have_attribute("aria-valuenow", "13", timeout=SECONDS)
+    expect(talk.slider(page, "Prompts")).to_have_attribute("aria-valuenow", "13", timeout=SECONDS)
 
 
 def test_points_of_the_picture_answer_to_the_pointer(open_page: OpenPage) -> None:
@@ -106,9 +79,9 @@ def test_a_preset_and_a_broken_assumption(open_page: OpenPage) -> None:
     ],
 )
 def test_a_bad_address_gives_a_sentence_and_a_page(open_page: OpenPage, key: str, value: str, said: str) -> None:
-    page = open_page(ROOM, **{key: value})
+    page = open_page(f"/{ROOM}/", **{key: value})
     expect(page.locator(".bench-note").first).to_contain_text(said, timeout=SECONDS)
-    expect(page.locator("#play bench-figure svg").first).to_be_visible(timeout=SECONDS)
+    talk.expect_picture(page)
 
 
 def test_the_playground_answers_with_a_certificate(open_page: OpenPage) -> None:
@@ -149,7 +122,7 @@ def test_the_export_is_a_zip_with_figure_numbers_and_claim(open_page: OpenPage) 
 @pytest.mark.parametrize("width", [400, 1600])
 def test_readable_and_inside_the_window(open_page: OpenPage, scheme: str, width: int) -> None:
     page = opened(open_page, scheme=scheme, width=width)
-    assert fits(page)
+    assert talk.fits(page)
     ratio = page.evaluate(
         """() => {
             const light = text => {
@@ -169,7 +142,7 @@ def test_readable_and_inside_the_window(open_page: OpenPage, scheme: str, width:
 
 
 def test_sliders_that_do_nothing_and_the_floating_outline_are_hidden(open_page: OpenPage) -> None:
-    page = open_page(ROOM, preset="slow_tie", width=1500)
+    page = open_page(f"/{ROOM}/", preset="slow_tie", width=1500)
     expect(page.locator(".bench-verdict")).to_contain_text("complementarity", timeout=SECONDS)
     for name, shown in {"vocab_size": False, "n_last": False, "contradictions": True, "steps": True}.items():
         expect(page.locator(f'[data-parameter="{name}"]')).to_be_visible(visible=shown)

@@ -180,9 +180,9 @@ def test_the_page_receives_the_figure_as_plain_numbers() -> None:
 
 def test_the_element_names_what_it_does_not_draw() -> None:
     fig = go.Figure(talk("rock_paper_scissors"))
-    fig.add_bar(x=[1], y=[1])
-    fig.update_xaxes(type="log")
-    assert {"bar None", "xaxis without linear range"} <= live.unknown(fig)
+    fig.add_pie(values=[1])
+    fig.update_xaxes(type="category")
+    assert {"pie None", "values", "xaxis without range"} <= live.unknown(fig)
 
 
 def test_weights_of_a_component_sum_to_one_and_levels_descend() -> None:

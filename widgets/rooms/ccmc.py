@@ -236,7 +236,7 @@ def text_card(rested: Rested, chosen: Any, screen: Screen) -> Any:
         body = panel.sentence(str(error))
     menu = "".join(f'<div class="bench-control">{switch}</div>' for switch in chosen.elements.values())
     return panel.card(
-        "<h3>What it writes</h3>",
+        panel.heading(3, "What it writes"),
         panel.sentence(prose.TEXT),
         f'<div class="bench-grid bench-own"><div class="bench-controls">{menu}</div><div>{body}</div></div>',
     )

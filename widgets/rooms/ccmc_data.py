@@ -127,12 +127,12 @@ def numbers(study: Study) -> str:
             ]
             for found in report.suggestions[:SUGGESTIONS_SHOWN]
         ]
-        parts.append("<h3>Which prompt to collect next</h3>")
+        parts.append(panel.heading(3, "Which prompt to collect next"))
         parts.append(panel.table(("a prompt with these tokens, the last one last", "ratios that it settles"), rows))
     parts.append(_winners(study))
     parts.append(_fitted(study.fit, chain))
     if study.held_out is not None:
-        parts.append("<h3>Held out</h3>")
+        parts.append(panel.heading(3, "Held out"))
         head = ("", "next token right", "its probability", "log loss")
         rows = [_row(name, found) for name, found in study.held_out.scores.items()]
         rows += [[name, "", "", f"{loss:.2f} nats"] for name, loss in study.held_out.losses.items()]
@@ -156,7 +156,7 @@ def _fitted(fit: FitReport, chain: Chain) -> str:
         for ratio in often
     ]
     head = ("after", "ratio in P", "estimate", f"{fit.level:.0%} interval", "times chosen")
-    return f"<h3>The fit</h3>{panel.table(head, rows)}{panel.sentence(fit.summary)}"
+    return panel.heading(3, "The fit") + panel.table(head, rows) + panel.sentence(fit.summary)
 
 
 def _row(name: str, found: Score) -> list[str]:
@@ -175,7 +175,7 @@ def _winners(study: Study) -> str:
     if not rows:
         return panel.sentence("No set of tokens is a stable winner set: a text from this chain never comes to rest.")
     head = ("winner set, with the shares in the limit", f"generated texts of {GENERATED:,} tokens that went there")
-    return f"<h3>Who would win</h3>{panel.table(head, rows)}"
+    return panel.heading(3, "Who would win") + panel.table(head, rows)
 
 
 def growth_figure(run: panel.Run, screen: Screen) -> Shown | str:

@@ -105,7 +105,8 @@ def figure(which: str, run: panel.Run, screen: Screen) -> Shown | str:
 
 def break_card(presets: Any, cures: Shown | str) -> Any:
     """The card of the section *Break it*."""
-    return cards.break_card(presets, f"<h3>What restores mixing, and what does not</h3>{cards.body(cures)}")
+    title = panel.heading(3, "What restores mixing, and what does not")
+    return cards.break_card(presets, title + cards.body(cures))
 
 
 def equality(problem: Chain) -> str:

@@ -83,7 +83,7 @@ def numbers(study: Study) -> str:
         parts.append(panel.sentence(f"From n = {first:,} on more than a tenth of the rows is sampled: a wide guess."))
     parts += [panel.sentence(note) for note in study.problem.notes]
     head = ("directions", "share of variance", "best factor", "so")
-    parts.append("<h3>What the best teacher does</h3>" + panel.table(head, _runs(report)))
+    parts.append(panel.heading(3, "What the best teacher does") + panel.table(head, _runs(report)))
     return "".join(parts)
 
 

@@ -10,7 +10,9 @@ from xarray import Dataset
 from theory import catalog
 from theory.bench import check_claim
 from theory.distillation import views
+from theory.distillation.data import draw
 from theory.distillation.measured import measured_teachers
+from theory.distillation.parameters import Params
 from theory.errors import BenchError
 from theory.vocabulary import Stop
 from widgets import cards, panel
@@ -96,8 +98,9 @@ def network_cost() -> str:
     """What training the networks will take, from the experiment's own plan."""
     claim = catalog.claim(NETWORKS)
     params: Any = catalog.parameters(claim)
-    room = catalog.room_of(claim)
-    plan = claim.experiment.plan(params, room.draw(params, params.data_seed), SEEDS)
+    # The cost does not depend on the features, which take a second to compute.
+    any_problem = draw(Params(), 0)
+    plan = claim.experiment.plan(params, any_problem, SEEDS)
     return f"{6 * SEEDS} networks, about {max(plan.seconds, 1):.0f} s"
 
 
@@ -118,15 +121,16 @@ def train_networks(pressed: bool, publish: Callable[[panel.Run], None]) -> None:
 
 def networks_card(button: Any, run: panel.Run, shown: Shown | str) -> Any:
     """The networks behind their button: cost, progress, figure and verdict."""
-    parts = ["<h3>Does it survive in networks that learn their features?</h3>", panel.sentence(prose.NETWORKS)]
+    parts = [panel.heading(3, "Does it survive in networks that learn their features?"), panel.sentence(prose.NETWORKS)]
     parts.append(f'<div class="bench-row">{button}</div>')
     if run.state == "running":
         parts.append(panel.progress(run, ""))
     if not isinstance(shown, str) or run.message:
         parts.append(cards.body(shown))
     if run.result is not None:
-        rows = [[judged.check.name, judged.explanation] for judged in run.result.verdict.checks]
-        parts.append(panel.table(("gain", "measured"), rows))
+        checks = [judged.check for judged in run.result.verdict.checks]
+        rows = [[check.name, f"{check.deviation:+.3f} ± {check.standard_error:.3f}"] for check in checks]
+        parts.append(panel.table(("paired over seeds", "mean ± standard error"), rows))
     return panel.card(*parts)
 
 
@@ -136,7 +140,7 @@ def questions() -> str:
         f"<li>{panel.escape(asked)}<details><summary>answer</summary>{panel.escape(answer)}</details></li>"
         for asked, answer in prose.QUESTIONS
     )
-    return f'<h3>One move each</h3><ul class="bench-caption">{rows}</ul>'
+    return panel.heading(3, "One move each") + f'<ul class="bench-caption">{rows}</ul>'
 
 
 def paper_card(run: panel.Run) -> Any:
@@ -145,6 +149,6 @@ def paper_card(run: panel.Run) -> Any:
         body = panel.sentence(run.message) if run.message else panel.skeleton(260)
     else:
         body = panel.table(*figures.paper_rows(run.extra))
-    title = "<h3>The setting of the paper's first figure</h3>"
+    title = panel.heading(3, "The setting of the paper's first figure")
     said = "p = 500, λᵢ = i⁻², λᵢβᵢ² = i⁻¹·⁵, no noise: excess risk predicted, and measured with its standard error."
     return panel.card(title, panel.sentence(said), body)

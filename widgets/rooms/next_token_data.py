@@ -75,10 +75,10 @@ def playground(rested: Rested, prompt: Sequence[int], screen: Screen) -> tuple[S
     word = CERTIFICATES[data.attrs["certificate"]]
     text = " ".join(problem.name(int(token)) for token in generate(solution, prompt, 24, rested.params.data_seed))
     said = (
-        f'<h3>Prompt</h3><p class="bench-code">{panel.escape(data.attrs["prompt"])} → ?</p>'
+        f'{panel.heading(3, "Prompt")}<p class="bench-code">{panel.escape(data.attrs["prompt"])} → ?</p>'
         f'<p class="bench-caption"><b>{word}:</b> '
         f"{panel.escape(data.attrs['explanation'])}.</p>"
-        f'<h3>It goes on</h3><p class="bench-code">{panel.escape(text)}</p>'
+        f'{panel.heading(3, "It goes on")}<p class="bench-code">{panel.escape(text)}</p>'
         + panel.sentence("Only tokens of the prompt can follow: the automaton never leaves them.")
     )
     return shown, said
@@ -210,7 +210,7 @@ def playground_card(tokens: Any, clear: Any, shown: Shown, said: str) -> Any:
     """The prompt playground: tokens to click, the two predictions, the certificate and a continuation."""
     buttons = joined(tokens)
     return panel.card(
-        f'<h3>Prompt playground</h3><div class="bench-tokens">{buttons}{clear}</div>',
+        f'{panel.heading(3, "Prompt playground")}<div class="bench-tokens">{buttons}{clear}</div>',
         f'<div class="bench-halves"><div>{shown.html}</div><div>{said}</div></div>',
     )
 
@@ -223,11 +223,11 @@ def found(run: panel.Run, shown: Shown | str) -> str:
 def automaton_card(run: panel.Run, word: Any, shown: Shown | str) -> Any:
     """The automaton of the text under one last token, and its files."""
     if run.extra is None or word is None:
-        return panel.card("<h3>The automaton of this text</h3>", body(shown))
+        return panel.card(panel.heading(3, "The automaton of this text"), body(shown))
     prompts, last = run.extra.data.training, word.value
     graphml = mo.download(lambda: graph_files(prompts, last)[0].encode(), "automaton.graphml", label="GraphML")
     node_link = mo.download(lambda: graph_files(prompts, last)[1].encode(), "automaton.json", label="JSON")
     return panel.card(
-        "<h3>The automaton of this text</h3>",
+        panel.heading(3, "The automaton of this text"),
         f'<div class="bench-row">{word}{graphml}{node_link}</div>{body(shown)}',
     )

@@ -117,8 +117,8 @@ def break_card(presets: Any, contradicting: str, phases: Shown) -> Any:
     """The card of the section *Break it*."""
     return cards.break_card(
         presets,
-        f"<h3>Which prompts contradict each other?</h3>{contradicting}",
-        f"<h3>When do random data contradict themselves?</h3>{phases.html}",
+        panel.heading(3, "Which prompts contradict each other?") + contradicting,
+        panel.heading(3, "When do random data contradict themselves?") + phases.html,
     )
 
 

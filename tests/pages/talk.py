@@ -1,0 +1,54 @@
+"""What the browser tests of all rooms ask a page: its sliders, and what its opening picture shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import Locator, Page, expect
+
+OpenPage = Callable[..., Page]
+SECONDS = 90_000
+"""Milliseconds that an experiment may take on a busy machine."""
+Traces = dict[str, list[list[float]]]
+
+
+def opened(open_page: OpenPage, room: str, done: str, **options: object) -> Page:
+    """The room's page with its picture and its verdict, which counts replicates in words that contain ``done``."""
+    page = open_page(f"/{room}/", **options)
+    expect_picture(page)
+    expect(page.locator(".bench-verdict")).to_contain_text(done, timeout=SECONDS)
+    return page
+
+
+def expect_picture(page: Page) -> None:
+    """Wait for the opening picture."""
+    expect(page.locator("#play bench-figure svg").first).to_be_visible(timeout=SECONDS)
+
+
+def slider(page: Page, label: str) -> Locator:
+    """The thumb of the slider with this label."""
+    return page.locator("marimo-slider", has_text=label).locator("[role=slider]")
+
+
+def traces(page: Page) -> Traces:
+    """Coordinates [x, y] of the opening picture's traces, by name; null where a line has a gap."""
+    return page.evaluate(
+        """() => Object.fromEntries(
+            JSON.parse(document.querySelector("#play bench-figure").dataset.figure).data
+                .map((trace, i) => [trace.name ?? String(i), [trace.x, trace.y]]))"""
+    )
+
+
+def wait_for_another_verdict(page: Page, before: str, done: str) -> None:
+    """Wait until the verdict is final again and not the one of ``before``."""
+    page.wait_for_function(
+        "([before, done]) => { const now = document.querySelector('.bench-verdict').innerText;"
+        " return now.includes(done) && now !== before; }",
+        arg=[before, done],
+        timeout=SECONDS,
+    )
+
+
+def fits(page: Page) -> bool:
+    """Whether the page is no wider than the window."""
+    return page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")

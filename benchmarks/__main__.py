@@ -18,6 +18,8 @@ BENCHMARKS = (
     "ccmc_winners",
     "distillation_risk",
     "distillation_trials",
+    "icl_training",
+    "icl_curves",
 )
 
 

@@ -74,16 +74,31 @@ def chips(assumptions: Sequence[Assumption]) -> str:
 
 
 def ruler(result: Result) -> str:
-    """The ruler of a checked claim: its decisive check, and every rival judged on the same raw data."""
-    if not result.verdict.checks:
+    """The ruler of a checked claim: its decisive check, and the rivals judged on the same raw data.
+
+    While the claim holds, the check that rejects most rivals is shown, since that one could have rejected the claim. A
+    rival that only another check rejects is left out; one that none rejects is shown.
+    """
+    checks = result.verdict.checks
+    if not checks:
         return ""
-    decisive = max(result.verdict.checks, key=lambda judged: _use(judged.check, judged.margin))
+    marks = {name: {judged.check.name: judged for judged in verdict.checks} for name, verdict in result.rivals.items()}
+
+    def separates(check: Check) -> int:
+        found = (mine.get(check.name) for mine in marks.values())
+        return sum(judged is not None and judged.status == "fails" for judged in found)
+
+    holds = result.verdict.status == "holds"
+    decisive = max(
+        checks, key=lambda judged: (separates(judged.check) if holds else 0, _use(judged.check, judged.margin))
+    )
     check = decisive.check
     rivals: dict[str, float] = {}
-    for name, verdict in result.rivals.items():
-        found = [judged.check.deviation for judged in verdict.checks if judged.check.name == check.name]
-        if found and isfinite(found[0]):
-            rivals[name] = found[0]
+    for name, mine in marks.items():
+        judged = mine.get(check.name)
+        elsewhere = any(other.status == "fails" for other in mine.values())
+        if judged is not None and isfinite(judged.check.deviation) and (judged.status == "fails" or not elsewhere):
+            rivals[name] = judged.check.deviation
     return draw(check.deviation, check.allowance, check.standard_error, rivals, result.verdict.status, check.name)
 
 

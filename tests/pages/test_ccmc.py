@@ -34,13 +34,13 @@ def test_opens_with_theory_texts_and_the_real_layer(open_page: OpenPage) -> None
 def test_a_slider_moved_by_keyboard_changes_figure_verdict_and_address(open_page: OpenPage) -> None:
     page = opened(open_page, claim="k2-phase-diagram")
     before = page.locator(".bench-verdict").inner_text(), talk.traces(page)
-    talk.slider(page, "Odds α").focus()
+    talk.slider(page, "Odds after 0").focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_url("**odds_first=**")
     talk.wait_for_another_verdict(page, before[0], DONE)
     value = page.evaluate("() => new URL(location).searchParams.get('odds_first')")
     page.reload()
-    expect(page.locator("marimo-slider", has_text="Odds α")).to_contain_text(value, timeout=SECONDS)
+    expect(page.locator("marimo-slider", has_text="Odds after 0")).to_contain_text(value, timeout=SECONDS)
 
 
 def test_the_matrix_is_edited_by_keyboard_and_turned_by_its_button(open_page: OpenPage) -> None:
@@ -50,7 +50,7 @@ def test_the_matrix_is_edited_by_keyboard_and_turned_by_its_button(open_page: Op
     border.focus()
     page.keyboard.press("ArrowLeft")
     page.wait_for_url("**transition=**")
-    expect(talk.slider(page, "Odds α")).to_be_hidden(timeout=SECONDS)
+    expect(talk.slider(page, "Odds after 0")).to_be_hidden(timeout=SECONDS)
     page.get_by_role("button", name="after 0: move the row's maximum off or onto the diagonal").click()
     page.wait_for_function(
         "() => { const P = JSON.parse(new URL(location).searchParams.get('transition') ?? '[[0, 0]]');"
@@ -60,7 +60,7 @@ def test_the_matrix_is_edited_by_keyboard_and_turned_by_its_button(open_page: Op
     np.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-9)
     page.get_by_role("button", name="back to the sliders").click()
     page.wait_for_function("() => !location.search.includes('transition')")
-    expect(talk.slider(page, "Odds α")).to_be_visible(timeout=SECONDS)
+    expect(talk.slider(page, "Odds after 0")).to_be_visible(timeout=SECONDS)
 
 
 def test_presets_keep_and_break_the_assumptions(open_page: OpenPage) -> None:

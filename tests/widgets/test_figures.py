@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from html import unescape
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -303,6 +305,26 @@ def test_ruler_labels_do_not_overlap(deviation: float, allowance: tuple[float, f
         for second in labels:
             apart = first.right < second.left or second.right < first.left
             assert first is second or first.row != second.row or apart
+
+
+def test_ruler_shows_the_check_that_rejects_rivals() -> None:
+    """A rival stands on the ruler where it is rejected, never at the claim's own place as if it were as good."""
+    near, far = Check("tight", 0.9, (-1.0, 1.0), 2.0), Check("telling", 0.1, (-1.0, 1.0), 2.0)
+    wrong = Check("telling", 7.0, (-1.0, 1.0), 2.0)
+    assumptions = (Assumption("given", True, ""),)
+    found: Any = SimpleNamespace(
+        verdict=judge((near, far), assumptions, "theorem"),
+        rivals={
+            "wrong": judge((near, wrong), assumptions, "theorem"),
+            "equal": judge((near, far), assumptions, "theorem"),
+        },
+    )
+    shown = ruler.ruler(found)
+    assert "telling" in shown and "wrong: 7" in shown and "equal: 0.1" in shown
+    found.verdict = judge((near, wrong), assumptions, "theorem")
+    found.rivals = {"elsewhere": judge((Check("tight", 9.0, (-1.0, 1.0), 2.0), far), assumptions, "theorem")}
+    shown = ruler.ruler(found)
+    assert "telling" in shown and "elsewhere" not in shown
 
 
 def test_ruler_and_chips_escape_what_they_show() -> None:

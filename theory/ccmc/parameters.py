@@ -36,7 +36,7 @@ class Params(Parameters):
         step=0.02,
         scale="log10",
         symbol="α",
-        label="Odds α",
+        label="Odds after 0",
         description="odds P₀₀/P₀₁ that token 0 repeats itself",
         spec_names=("alpha",),
     )
@@ -47,7 +47,7 @@ class Params(Parameters):
         step=0.02,
         scale="log10",
         symbol="β",
-        label="Odds β",
+        label="Odds after 1",
         description="odds P₁₁/P₁₀ that token 1 repeats itself",
         spec_names=("beta",),
     )

@@ -107,8 +107,8 @@ class Params(Parameters):
     noisy_arms: Literal["both", "strong_only"] = choice(
         "both",
         ("both", "strong_only"),
-        symbol="noise on",
-        label="Noise on",
+        symbol="arms",
+        label="Noise in",
         description="both: the same noise on strong and surrogate labels; strong_only: surrogate labels are clean",
         advanced=True,
     )

@@ -39,6 +39,20 @@ def traces(page: Page) -> Traces:
     )
 
 
+def changed_trace(page: Page, name: str, before: list[list[float]]) -> list[list[float]]:
+    """Coordinates [x, y] of a trace of the opening picture, once they are not ``before`` any more."""
+    page.wait_for_function(
+        """([name, before]) => {
+            const figure = document.querySelector("#play bench-figure");
+            const found = figure && JSON.parse(figure.dataset.figure).data.find(trace => trace.name === name);
+            return found && JSON.stringify([found.x, found.y]) !== JSON.stringify(before);
+        }""",
+        arg=[name, before],
+        timeout=SECONDS,
+    )
+    return traces(page)[name]
+
+
 def wait_for_another_verdict(page: Page, before: str, done: str) -> None:
     """Wait until the verdict is final again and not the one of ``before``."""
     page.wait_for_function(

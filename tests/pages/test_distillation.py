@@ -53,11 +53,12 @@ def test_a_slider_moved_by_keyboard_changes_figure_verdict_and_address(open_page
 
 def test_the_measured_curve_follows_the_noise_without_new_fits(open_page: OpenPage) -> None:
     page = opened(open_page)
-    before = talk.traces(page)["true labels (trained students)"]
+    name = "true labels (trained students)"
+    before = talk.traces(page)[name]
     talk.slider(page, "Label noise").focus()
     page.keyboard.press("PageUp")
     page.wait_for_url("**noise_variance_target=**")
-    after = talk.traces(page)["true labels (trained students)"]
+    after = talk.changed_trace(page, name, before)
     assert after[0] == before[0]
     assert all(now > then for now, then in zip(after[1], before[1], strict=True))
 

@@ -50,16 +50,28 @@ def _distillation(result: Result, dark: bool) -> go.Figure:
     return distillation.talk_picture(views.anatomy(params, problem), curves, dark=dark)
 
 
+def _icl(result: Result, dark: bool) -> go.Figure:
+    from theory.icl import views
+    from widgets import icl
+
+    params: Any = result.params
+    problem: Any = result.shown.problem
+    trained = views.judged_layers(params, result.shown.raw)
+    return icl.talk_picture(views.bowl(params, problem, trained), views.risk_curve(params, problem, trained), dark=dark)
+
+
 PICTURES: dict[str, str] = {
     "next_token": "sharp-logits",
     "ccmc": "k2-phase-diagram",
     "distillation": "omniscient-risk",
+    "icl": "icl-pgd-equivalence",
 }
 """The claim whose measurement is in each room's picture."""
 _BUILDERS: dict[str, Callable[[Result, bool], go.Figure]] = {
     "next_token": _next_token,
     "ccmc": _ccmc,
     "distillation": _distillation,
+    "icl": _icl,
 }
 
 

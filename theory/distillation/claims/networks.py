@@ -73,8 +73,8 @@ trained_network_w2s = Claim(
     title="Does the best teacher also help networks that learn their features?",
     statement="A small network (an MLP or an attention model) is trained on few digits to almost zero error. Labels of "
     "the best mask and the best teacher come from an oracle that knows all digits: an upper illustration, no method. "
-    "They raise the accuracy, clearly in the MLP, within two standard errors in the attention model, whose squared error "
-    "rises. Labels of a real weak teacher beat noisy labels, but not clean ones.",
+    "They raise the accuracy, clearly in the MLP, within two standard errors in the attention model, whose squared "
+    "error rises. Labels of a real weak teacher beat noisy labels, but not clean ones.",
     latex=r"\text{outside the theorem: } \phi \text{ is learnt, not frozen}",
     source="ours; arXiv 2410.18837 has an experiment of this kind",
     kind="observation",

@@ -17,9 +17,10 @@ TRACES = {
     "next_token": {"trained model", "attention layer"},
     "ccmc": {"simulated runs", "attention layer"},
     "distillation": {"best teacher (trained students)", "best factor, measured"},
+    "icl": {"best step (theory)", "trained attention layers"},
 }
 """What the opening picture of each room must show besides theory: simulation or training, and the real layer."""
-FIGURES = {"next_token": 6, "ccmc": 5, "distillation": 4}
+FIGURES = {"next_token": 6, "ccmc": 5, "distillation": 4, "icl": 3}
 """How many figures each room's page shows at once."""
 
 Ran = tuple[str, str, dict[str, Any]]

@@ -12,7 +12,7 @@ from theory.errors import BenchError, ParameterError
 from theory.parameters import Parameters, canonical, parse
 from theory.vocabulary import Claim, Room
 
-ROOMS = ("next_token", "ccmc", "distillation")
+ROOMS = ("next_token", "ccmc", "distillation", "icl")
 
 
 @cache

@@ -148,6 +148,8 @@ class Preset:
     shows: str
     breaks: bool = False
     """True when the preset leaves a claim's assumptions on purpose (the section *Break it*)."""
+    claim: str = ""
+    """Id of the claim that the preset is about; "" keeps the claim that is shown."""
 
 
 @dataclass(frozen=True)

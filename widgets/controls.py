@@ -56,7 +56,7 @@ def from_address(room: Room, query: Mapping[str, str | list[str]], claim_id: str
     """
     given = {key: value[-1] if isinstance(value, list) else value for key, value in query.items()}
     notes: list[str] = []
-    wanted = given.get("claim", claim_id)
+    wanted = given.get("claim", _home(room, given.get("preset", ""), claim_id))
     if wanted not in (known := [claim.id for claim in room.claims]):
         notes.append(f"claim = {_short(wanted)} is not known: expected one of {', '.join(known)}.")
         wanted = claim_id
@@ -117,7 +117,7 @@ def address(room: Room, point: Point, params: Any, claim_id: str) -> dict[str, s
     found = {name: _written(value) for name, value in differing(room, point, params).items()}
     if point.preset:
         found["preset"] = point.preset
-    if point.claim != claim_id:
+    if point.claim != _home(room, point.preset, claim_id):
         found["claim"] = point.claim
     if point.shown is not None:
         found["shown"] = str(point.shown)
@@ -172,7 +172,9 @@ def presets(room: Room, point: Point, choose: Any, *, breaking: bool | None = No
     def button(preset: Preset) -> Any:
         label = f"**{preset.title}**" if preset.name == point.preset else preset.title
         return mo.ui.button(
-            label=label, tooltip=preset.shows, on_change=lambda _: choose(Point(point.claim, preset.name))
+            label=label,
+            tooltip=preset.shows,
+            on_change=lambda _: choose(Point(preset.claim or point.claim, preset.name)),
         )
 
     return mo.ui.array([button(preset) for preset in found])
@@ -187,6 +189,12 @@ def claim_picker(room: Room, point: Point, current: Callable[[], Any], choose: A
 
     title = claim_of(room, point.claim).title
     return mo.ui.dropdown(titles, value=title, label="Claim", allow_select_none=False, on_change=go)
+
+
+def _home(room: Room, preset_name: str, claim_id: str) -> str:
+    """The claim that an address without one means: its preset's, else ``claim_id``."""
+    preset = preset_of(room, preset_name)
+    return (preset.claim if preset else "") or claim_id
 
 
 def _control(spec: Spec, value: Any) -> Any:

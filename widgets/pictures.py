@@ -56,7 +56,8 @@ def _icl(result: Result, dark: bool) -> go.Figure:
 
     params: Any = result.params
     problem: Any = result.shown.problem
-    trained = views.judged_layers(params, result.shown.raw)
+    raw: Any = result.shown.raw
+    trained = views.judged_layers(params, raw)
     return icl.talk_picture(views.bowl(params, problem, trained), views.risk_curve(params, problem, trained), dark=dark)
 
 

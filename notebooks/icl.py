@@ -1,0 +1,195 @@
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(
+    width="full",
+    app_title="Theorem Bench · in-context learning",
+    css_file="../widgets/static/bench.css",
+    html_head_file="../widgets/static/head.html",
+)
+
+with app.setup:
+    import threading
+
+    import marimo as mo
+
+    from widgets import cards, controls, page, panel
+    from widgets.rooms import icl as room
+    from widgets.rooms import icl_data as own
+    from widgets.rooms import icl_prose as prose
+    from widgets.rooms import icl_tests as tests
+
+
+@app.cell(hide_code=True)
+def _():
+    _query = mo.query_params().to_dict()
+    screen = page.Screen.of(_query)
+    visit = page.Visit.of(room.PAGE, _query)
+    get_point, set_point = mo.state(visit.point)
+    get_run, set_run = mo.state(panel.Run())
+    get_rested, set_rested = mo.state(panel.Run())
+    get_pin, set_pin = mo.state(None)
+    get_statement, set_statement = mo.state(visit.now.statement)
+    get_address, set_address = mo.state(None)
+    visit.report_to(set_run, set_rested)
+    panel.header(room.PAGE.room, room.PAGE.lead)
+    return (
+        get_address,
+        get_pin,
+        get_point,
+        get_rested,
+        get_run,
+        get_statement,
+        screen,
+        set_address,
+        set_pin,
+        set_point,
+        set_statement,
+        visit,
+    )
+
+
+@app.cell(hide_code=True)
+def _(get_point):
+    # A cell of its own: a button's setter does not run again the cell that holds both the button and the getter.
+    point = get_point()
+    return (point,)
+
+
+@app.cell(hide_code=True)
+def _(get_address):
+    # Written when the controls rest: each change of the address costs the browser more than the picture does.
+    if get_address() is not None:
+        controls.write_address(mo.query_params(), get_address())
+    return
+
+
+@app.cell(hide_code=True)
+def _(get_statement, picker):
+    panel.statement(*get_statement(), picker)
+    return
+
+
+@app.cell(hide_code=True)
+def _(point, set_pin, set_point, visit):
+    sliders, picker, presets, breaking, buttons, cancel = cards.play_controls(visit, point, set_point, set_pin)
+    cards.dock(room.PAGE, sliders, presets, buttons)
+    return breaking, buttons, cancel, picker, presets, sliders
+
+
+@app.cell(hide_code=True)
+def _(cancel, get_pin, get_run, point, screen, sliders, visit):
+    # All that happens between a slider move and its picture: every further cell would cost milliseconds.
+    _now = visit.follow(point, sliders.value)
+    run = visit.run(get_run)
+    talk = room.talk(_now, run, get_run(), screen)
+    visit.shown = page.Pinned(talk, _now.params, run.result)
+    cards.stage(room.PAGE, _now, (talk.html,), run, cancel, get_pin())
+    return run, talk
+
+
+@app.cell(hide_code=True)
+def _(get_statement, point, set_address, set_statement, sliders, visit):
+    # What can wait until the picture is drawn.
+    _now = visit.follow(point, sliders.value)
+    if _now.statement != get_statement():
+        set_statement(_now.statement)
+    visit.measure(lambda: set_address(visit.address(point, None)))
+    return
+
+
+@app.cell(hide_code=True)
+def _(get_rested, visit):
+    # The sections below follow when the controls rest, so that the picture above can follow the hand.
+    rested = visit.rested(get_rested())
+    return (rested,)
+
+
+@app.cell(hide_code=True)
+def _():
+    figure_picker = mo.ui.dropdown(tests.TESTS, value=next(iter(tests.TESTS)), label="Show")
+    get_test, set_test = mo.state(panel.Run())
+    stop_test = threading.Event()
+    cancel_test = mo.ui.button(label="cancel", on_change=lambda _: stop_test.set())
+    return cancel_test, figure_picker, get_test, set_test, stop_test
+
+
+@app.cell(hide_code=True)
+def _(figure_picker, rested, set_test, stop_test):
+    test_key = tests.start(figure_picker.value, rested, set_test, stop_test)
+    return (test_key,)
+
+
+@app.cell(hide_code=True)
+def _(cancel_test, figure_picker, get_test, rested, screen, test_key):
+    _run = panel.current(get_test(), test_key)
+    test = tests.figure(figure_picker.value, _run, screen)
+    _below = (panel.progress(_run, cancel_test),) if _run.state == "running" else ()
+    mo.vstack([panel.section("Test", prose.TEST), cards.test_card(figure_picker, test, rested.run, _below)])
+    return (test,)
+
+
+@app.cell(hide_code=True)
+def _(breaking):
+    mo.vstack([panel.section("Break it", prose.BREAK_IT), cards.break_card(breaking, tests.questions())])
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.vstack([panel.section("Why", prose.WHY), cards.derivation(prose.DERIVATION)])
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    pasted = mo.ui.text_area(
+        placeholder="Paste rows of a task covariance, or regression tasks with the header task, x1, …, y …",
+        rows=5,
+        full_width=True,
+        label="Your covariances or tasks",
+    )
+    uploaded = mo.ui.file(max_size=own.MAX_UPLOAD, label="or upload a file (CSV, JSON, NPY, NPZ)")
+    example = mo.ui.dropdown(own.EXAMPLES, value=next(iter(own.EXAMPLES)), label="or look at")
+    length = mo.ui.number(1, own.LONGEST, value=own.DEFAULTS[0], debounce=True, label="Context length <i>n</i>")
+    noise = mo.ui.number(
+        0, 1e6, value=own.DEFAULTS[1], debounce=True, label="Label noise <i>σ²</i> (raw tasks: estimated)"
+    )
+    share = mo.ui.number(1, 100, value=own.DEFAULTS[2], debounce=True, label="Rank for this percentage of the gain")
+    get_study, set_study = mo.state(panel.Run())
+    return example, get_study, length, noise, pasted, set_study, share, uploaded
+
+
+@app.cell(hide_code=True)
+def _(example, length, noise, pasted, set_study, share, uploaded):
+    _asked = own.Asked.of(pasted.value, uploaded.value, example.value, (length.value, noise.value, share.value))
+    study_key = _asked.key
+    panel.run_in_background(study_key, own.job(_asked), set_study)
+    return (study_key,)
+
+
+@app.cell(hide_code=True)
+def _(example, get_study, length, noise, pasted, screen, share, study_key, uploaded):
+    study_run = panel.current(get_study(), study_key)
+    own_ranks = own.ranks_figure(study_run, screen)
+    _inputs = (pasted, uploaded, example, length, noise, share)
+    _found = own.found(study_run, own_ranks)
+    mo.vstack(
+        [
+            panel.section("Your data", prose.YOUR_DATA),
+            cards.own_card("Covariances or tasks of your own", _inputs, study_run, _found),
+        ]
+    )
+    return (own_ranks,)
+
+
+@app.cell(hide_code=True)
+def _(own_ranks, rested, screen, test):
+    _talk = room.talk(rested, rested.run, rested.run, screen)
+    _shown = (_talk, test, own_ranks)
+    mo.vstack([panel.section("Export", prose.EXPORT), cards.export_card(room.PAGE.room, rested.run, _shown)])
+    return
+
+
+if __name__ == "__main__":
+    app.run()

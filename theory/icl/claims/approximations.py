@@ -1,0 +1,155 @@
+"""The paper's approximations: aligned data act like more data, up to a relative error that falls like 1 / d."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from xarray import Dataset
+
+from theory.icl.claims.aligned import USES, aligned_needs
+from theory.icl.claims.scaled import risk_at
+from theory.icl.experiments_scaled import GROWTH, scaled_sizes
+from theory.icl.measured import pooled
+from theory.icl.parameters import Params
+from theory.icl.problem import Floats, Regression
+from theory.icl.retrieval import Aligned, alignment_optimum, effective_multiplier, rag_optimum
+from theory.vocabulary import Assumption, Check, Claim, Rival
+
+RESOLUTION = 0.5
+LARGEST_BEND = 0.25
+"""Largest finite-size bend of the exponent at which the two sizes count as being in the regime."""
+
+Optimum = Callable[[Any, Any, Any, Any], Aligned]
+
+
+def _sizes(params: Params, problem: Regression) -> tuple[Floats, Floats, Floats]:
+    """Dimension, length and alignment of both sizes, at one kappa and one n / d."""
+    times = np.array([1.0, GROWTH])
+    return times * problem.dim, times * params.context_length, params.alignment / np.sqrt(times)
+
+
+def _exponent(errors: Floats) -> float:
+    """-d log |error| / d log dimension between two sizes; 0 where an error vanishes."""
+    small = np.abs(errors)
+    if not (small > 1e-12).all():
+        return 0.0
+    return float(np.log(small[0] / small[1]) / np.log(GROWTH))
+
+
+def _predict(optimum: Optimum) -> Callable[[Params, Regression], Dataset]:
+    def predict(params: Params, problem: Regression) -> Dataset:
+        dims, lengths, alignments = _sizes(params, problem)
+        found = optimum(dims, lengths, alignments, params.noise_variance)
+        bend = _exponent(found.risk / found.risk_approx - 1) - 1
+        return Dataset(
+            {
+                "approximation": (("dimension",), found.risk_approx, {"long_name": "approximate risk"}),
+                "risk": (("dimension",), found.risk, {"long_name": "exact best risk"}),
+                "scale": (("dimension",), found.c, {"long_name": "c of the step c I"}),
+                "exponent": ((), 1.0, {"long_name": "order in 1/d of the relative error"}),
+                "bend": ((), bend, {"long_name": "what finite sizes add to the exponent"}),
+            },
+            coords={"dimension": dims.astype(np.int64)},
+        )
+
+    return predict
+
+
+def _compare(params: Params, problem: Regression, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
+    """Order of the relative error between two sizes; its finite-size part is the next order of the exact formula."""
+    quadratic = pooled(raw.scaled)
+    approximate, scales = prediction.approximation.values, prediction.scale.values
+    ratios = np.stack(
+        [risk_at(quadratic[:, place], float(scales[place])) / approximate[place] for place in (0, 1)], axis=1
+    )
+    errors = ratios.mean(axis=0) - 1
+    spread = ratios.std(axis=0, ddof=1) / np.sqrt(len(ratios))
+    count = len(ratios)
+    # The two sizes are drawn from different generators; the logarithm turns errors into relative ones.
+    error = float(np.sqrt(np.sum((spread / np.maximum(np.abs(errors), 1e-300)) ** 2)) / np.log(GROWTH))
+    bend = float(prediction.bend)
+    allowed = (min(1.5 * bend, 0.0) - 0.02, max(1.5 * bend, 0.0) + 0.02)
+    name = "order of the relative error, minus 1"
+    deviation = _exponent(errors) - float(prediction.exponent)
+    return (Check(name, deviation, allowed, RESOLUTION, error, count - 1, count, "dim"),)
+
+
+def _needs(optimum: Optimum, design: str) -> Callable[[Params, Regression], tuple[Assumption, ...]]:
+    def needs(params: Params, problem: Regression) -> tuple[Assumption, ...]:
+        bend = float(_predict(optimum)(params, problem).bend)
+        detail = f"the exact formula has order {1 + bend:.3g} at d = {problem.dim} and {GROWTH * problem.dim}"
+        regime = Assumption("in the regime of large d", abs(bend) <= LARGEST_BEND, detail)
+        return (*aligned_needs(params, problem, design), regime)
+
+    return needs
+
+
+def _multiplied(optimum: Optimum, power: float) -> Callable[[Any, Any], Dataset]:
+    """An approximation with another multiplier of the number of examples."""
+
+    def predict(params: Params, problem: Regression) -> Dataset:
+        honest = _predict(optimum)(params, problem)
+        dims, lengths, alignments = _sizes(params, problem)
+        times = effective_multiplier(dims, alignments) ** power
+        top = dims + params.noise_variance
+        return honest.assign(approximation=(("dimension",), top - times * lengths * dims / (times * lengths + top)))
+
+    return predict
+
+
+def _claim(name: str, optimum: Optimum, design: str, power: int, defaults: dict[str, object], text: str) -> Claim:
+    multiplier = r"\kappa" if power == 1 else r"\kappa^2"
+    return Claim(
+        id=name,
+        title="Aligned data act like more data"
+        if design == "alignment"
+        else "Retrieved examples act like more examples",
+        statement=text,
+        latex=rf"L\simeq d+\sigma^2-\frac{{{multiplier}nd}}{{{multiplier}n+d+\sigma^2}}\,,\qquad \kappa=\alpha^2d+1",
+        source="arXiv 2407.10005" if power == 1 else "arXiv 2407.10005, our reconstruction of the multiplier",
+        kind="theorem",
+        defaults={"design": design, "spectrum_decay": 0.0, **defaults},
+        uses=USES,
+        resolution=RESOLUTION,
+        assumptions=_needs(optimum, design),
+        predict=_predict(optimum),
+        compare=_compare,
+        mutate=lambda prediction, amount: prediction.assign(exponent=prediction.exponent - 1.05 * amount),
+        experiment=scaled_sizes,
+        rivals=(
+            Rival("alignment ignored", _multiplied(optimum, 0), {}, "counts each example once"),
+            Rival(
+                "the other power of kappa",
+                _multiplied(optimum, 3 - power),
+                {},
+                "multiplies by kappa squared" if power == 1 else "multiplies by kappa",
+            ),
+        ),
+        power=(
+            "No false alarm in 40 blocks of 8 seeds that were not used for tuning for each of the two; at 21 random "
+            "settings inside the assumptions 8 held and 13 were undecided. A prediction off by twice the "
+            "resolution was rejected in all blocks."
+        ),
+    )
+
+
+icl_rag_approximation = _claim(
+    "icl-rag-approximation",
+    rag_optimum,
+    "rag",
+    1,
+    {"alignment": 0.3, "dim": 12, "context_length": 24, "replicates": 1000},
+    "With retrieval, n examples act like kappa n independent ones, kappa = alpha^2 d + 1, when alpha^2 d and n / d are "
+    "held fixed: the relative error falls fourfold when d grows fourfold.",
+)
+icl_alignment_approximation = _claim(
+    "icl-alignment-approximation",
+    alignment_optimum,
+    "alignment",
+    2,
+    {"alignment": 0.3, "dim": 12, "context_length": 24, "replicates": 2000},
+    "With features along the task, n examples act like kappa^2 n independent ones when alpha^2 d and n / d are held "
+    "fixed: the relative error falls fourfold when d grows fourfold. A single kappa does not do.",
+)

@@ -1,0 +1,125 @@
+"""Tasks that drift within the prompt: what weighting the examples gains over attention, and the Kalman predictor.
+
+Tasks have correlations ``E beta_i beta_j' = R_ij Sigma_beta`` and ``E beta_i beta' = r_i Sigma_beta`` with the query's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from theory.errors import BenchError
+from theory.icl.kalman import kalman_filter
+from theory.icl.problem import Floats
+
+ROUNDS = 500
+"""The fixed point of one scalar takes 1 to 11 rounds; this many mean that it does not settle."""
+
+
+@dataclass(frozen=True, eq=False)
+class Weighted:
+    """Best sample weights ``omega`` (n,), preconditioner ``weights`` (d,) in the eigenbasis of A, and their risk."""
+
+    omega: Floats
+    weights: Floats
+    risk: float
+
+
+def task_correlation(kind: str, n: int, rho: float, period: int = 4) -> tuple[Floats, Floats]:
+    """Correlations R (n, n) of the tasks along the prompt and r (n,) with the query's task.
+
+    ``ar1``: rho^|i-j|. ``switch``: tasks before and after the middle are correlated by rho. ``period``: the task of
+    example i is that of i + period, and different phases are independent. ``exchangeable``: rho for any two tasks.
+
+    >>> task_correlation("ar1", 2, 0.5)[1].tolist()
+    [0.25, 0.5]
+    """
+    place = np.arange(n + 1)
+    if kind == "ar1":
+        table = np.power(rho, np.abs(place[:, None] - place[None, :]), dtype=np.float64)
+    elif kind == "switch":
+        late = place >= n / 2
+        table = np.where(late[:, None] == late[None, :], 1.0, rho)
+    elif kind == "period":
+        table = (place[:, None] % period == place[None, :] % period).astype(np.float64)
+    elif kind == "exchangeable":
+        table = np.where(place[:, None] == place[None, :], 1.0, rho)
+    else:
+        raise BenchError(f"drift = {kind} is not known: expected ar1, switch, period or exchangeable.")
+    return table[:n, :n], table[:n, n]
+
+
+def h3_optimum(task_corr: Floats, query_corr: Floats, eigenvalues: Floats, sigma2: float) -> Weighted:
+    """The best weighted step, which one layer of H3 can express.
+
+    Isotropic tasks: ``omega = (R + tau I)^(-1) r`` with ``tau = d + 1 + sigma^2`` (arXiv 2407.10005). Other spectra
+    (ours): ``omega`` is proportional to ``((R + I) s + M I)^(-1) r`` for one scalar s between the extreme eigenvalues,
+    found by fixed-point iteration with R diagonalised once.
+
+    Raises:
+        BenchError: the fixed point is not found.
+    """
+    values = np.asarray(eigenvalues, dtype=np.float64)
+    power = float(values.sum()) + sigma2
+    if not values.any() or not query_corr.any():
+        return Weighted(np.zeros(len(query_corr)), np.zeros(len(values)), power)
+    sizes, basis = np.linalg.eigh(task_corr)
+    seen = basis.T @ query_corr
+    scalar = float(values.max())
+    for _ in range(ROUNDS):
+        omega = seen / ((sizes + 1) * scalar + power)
+        bottom = _bottom(values, float(sizes @ omega**2), float(omega @ omega), power)
+        ratio = values / bottom
+        share = (ratio / ratio.max()) ** 2
+        found = float(share @ values / share.sum())
+        if abs(found - scalar) <= 1e-14 * scalar:
+            break
+        scalar = found
+    else:
+        raise BenchError("the best sample weights were not found: the fixed point does not settle.")
+    omega = basis @ omega
+    weights, risk = _weighted(values, omega, task_corr, query_corr, power)
+    if np.ptp(values) == 0:
+        # Only the product of omega and W is identified: isotropic tasks take the identity as preconditioner.
+        omega, weights = omega * weights[0], np.ones_like(weights)
+    return Weighted(omega, weights, risk)
+
+
+def attention_optimum_under_drift(
+    task_corr: Floats, query_corr: Floats, eigenvalues: Floats, sigma2: float
+) -> Weighted:
+    """The best unweighted step, all that attention can express: omega is 1 for every example."""
+    values = np.asarray(eigenvalues, dtype=np.float64)
+    power = float(values.sum()) + sigma2
+    ones = np.ones(len(query_corr))
+    return Weighted(ones, *_weighted(values, ones, task_corr, query_corr, power))
+
+
+def attention_risk_under_drift(task_corr: Floats, query_corr: Floats, eigenvalues: Floats, sigma2: float) -> float:
+    """Best risk of attention, which weighs all examples alike.
+
+    >>> ones = np.ones((3, 3)), np.ones(3)
+    >>> round(attention_risk_under_drift(*ones, np.ones(2), 0.0), 6)  # a constant task: the independent optimum
+    1.0
+    """
+    return attention_optimum_under_drift(task_corr, query_corr, eigenvalues, sigma2).risk
+
+
+def kalman_risk(rho: float, n: int, dim: int, sigma2: float) -> Floats:
+    """Risk of the Kalman predictor of an AR(1) task after 0..n examples, shape (n + 1,): ``sigma^2 + d P_n`` (ours)."""
+    return sigma2 + dim * kalman_filter(rho, n, dim + 1 + sigma2)[0]
+
+
+def _bottom(values: Floats, quadratic: float, square: float, power: float) -> Floats:
+    return (quadratic + square) * values + power * square
+
+
+def _weighted(
+    values: Floats, omega: Floats, task_corr: Floats, query_corr: Floats, power: float
+) -> tuple[Floats, float]:
+    """The best preconditioner for fixed sample weights, and its risk."""
+    bottom = _bottom(values, float(omega @ task_corr @ omega), float(omega @ omega), power)
+    overlap = float(omega @ query_corr)
+    weights = np.divide(overlap * values, bottom, out=np.zeros_like(values), where=bottom > 0)
+    return weights, power - float(np.sum(overlap * values * weights))

@@ -1,0 +1,92 @@
+"""Low-rank attention and LoRA: which directions a rank budget should be spent on (arXiv 2407.10005)."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from theory.icl.optimum import independent_optimum, optimal_preconditioner, risk_surface, second_moment
+from theory.icl.problem import Floats, Integers, Regression
+
+
+def low_rank_risks(eigenvalues: npt.ArrayLike, n: float, sigma2: float) -> Floats:
+    """Smallest risk of a rank-r preconditioner for r = 0..d, shape (d + 1,): the top r gains are kept.
+
+    >>> low_rank_risks([1.0, 1.0], 3, 0.0).round(6).tolist()
+    [2.0, 1.5, 1.0]
+    """
+    values = np.asarray(eigenvalues, dtype=np.float64)
+    gain = np.sort(independent_optimum(values, n, sigma2).gain)[::-1]
+    return float(values.sum()) + sigma2 - np.concatenate([[0.0], np.cumsum(gain)])
+
+
+def lora_gains(old: npt.ArrayLike, new: npt.ArrayLike, n: float, sigma2: float, n_new: float | None = None) -> Floats:
+    """What adapting each shared eigen-direction gains, shape (d,): ``n ((n+1) lambda + M) (w_new - w_old)^2``.
+
+    ``old`` and ``new`` (d,) are eigenvalues in the same directions; each task has its own label power M. The context
+    length of the new task, ``n_new``, may differ.
+    """
+    length = n if n_new is None else n_new
+    after = np.asarray(new, dtype=np.float64)
+    power = float(after.sum()) + sigma2
+    change = independent_optimum(after, length, sigma2).weights - independent_optimum(old, n, sigma2).weights
+    return length * ((length + 1) * after + power) * change**2
+
+
+def lora_risks(old: Floats, new: Floats, n: float, sigma2: float) -> tuple[Floats, Integers]:
+    """Risk on the new task after a best update of rank 0..d, shape (d + 1,), and the directions in order of gain.
+
+    ``old`` and ``new`` are eigenvalues (d,) in shared directions, or whitened task covariances (d, d), which need not
+    commute; directions are then singular directions and their order is 0..d-1.
+    """
+    old, new = np.asarray(old, dtype=np.float64), np.asarray(new, dtype=np.float64)
+    if old.ndim == 1:
+        gains = lora_gains(old, new, n, sigma2)
+        order = np.argsort(-gains, kind="stable")
+        lowest = float(independent_optimum(new, n, sigma2).risk)
+        gains = gains[order]
+    else:
+        identity = np.eye(len(new))
+        singular, lowest = lora_singular_values(Regression(identity, old, new), n, sigma2)
+        gains, order = singular**2, np.arange(len(new))
+    left = np.concatenate([np.cumsum(gains[::-1])[::-1], [0.0]])
+    return lowest + left, order.astype(np.int64)
+
+
+def lora_singular_values(problem: Regression, n: float, sigma2: float) -> tuple[Floats, float]:
+    """Singular values (d,) of ``(W_new - W_old) S_new^(1/2)`` in whitened weights, descending, and the new optimum.
+
+    The best update of rank r leaves the sum of the squares of all but the r largest (Eckart-Young).
+    """
+    fresh = Regression(problem.feature_covariance, problem.new_task_covariance, problem.new_task_covariance)
+    root = problem.whitening[0]
+    change = root @ (optimal_preconditioner(fresh, n, sigma2) - optimal_preconditioner(problem, n, sigma2)) @ root
+    powers, basis = np.linalg.eigh(second_moment(fresh, n, sigma2))
+    scaled = change @ (basis * np.sqrt(np.maximum(powers, 0.0))) @ basis.T
+    best = optimal_preconditioner(fresh, n, sigma2)
+    singular: Floats = np.linalg.svd(scaled, compute_uv=False).astype(np.float64)
+    return singular, float(risk_surface(best, fresh, n, sigma2))
+
+
+def length_risk(
+    eigenvalues: npt.ArrayLike, n_train: float, n_test: npt.ArrayLike, sigma2: float, *, normalised: bool = False
+) -> Floats:
+    """Risk at test length ``n_test`` (...,) of the model that is optimal at ``n_train``.
+
+    ``normalised`` divides by the actual context length; without it the risk is quadratic in the test length.
+
+    >>> float(length_risk([1.0, 1.0], 3, 3, 0.0).round(6))
+    1.0
+    """
+    values = np.asarray(eigenvalues, dtype=np.float64)
+    length = np.asarray(n_test, dtype=np.float64)[..., None]
+    weights = independent_optimum(values, n_train, sigma2).weights
+    weights = weights * n_train / length if normalised else weights
+    power = float(values.sum()) + sigma2
+    change = -2 * length * weights * values + length * weights**2 * ((length + 1) * values + power)
+    return power + change.sum(axis=-1)
+
+
+def best_test_length(dim: int, n_train: float, sigma2: float) -> float:
+    """Isotropic tasks: the best test length is slightly longer than the training length, ``n + (1 + M) / 2``."""
+    return n_train + (1 + dim + sigma2) / 2

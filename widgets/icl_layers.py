@@ -70,7 +70,7 @@ def memory(data: Dataset, *, dark: bool = False, narrow: bool = False) -> go.Fig
 
 
 def ranks(data: Dataset, *, dark: bool = False, narrow: bool = False) -> go.Figure:
-    """Risk of each rank with trained layers, and which directions an update repairs."""
+    """Risk of each rank with trained layers; which directions an update repairs, with the old and new spectra."""
     drawing, colours = Drawing(), theme.palette(dark)
     lines = _ladders(data)
     found: list[Points] = []
@@ -81,26 +81,28 @@ def ranks(data: Dataset, *, dark: bool = False, narrow: bool = False) -> go.Figu
     reach = draw_panel(drawing, "", lines, found, ("rank", "risk"), dark, log=(False, False), span=span)
     chosen = data.attrs["chosen"]
     place = np.arange(1, data.sizes["direction"] + 1)
+    pale = theme.mix(colours.paper, theme.GREEN, 0.3)
     drawing.traces.append(
         {
             "type": "bar",
             "x": place,
             "y": data.repair.values,
-            "marker": {
-                "color": [theme.GREEN if k <= chosen else theme.mix(colours.paper, theme.GREEN, 0.3) for k in place]
-            },
+            "marker": {"color": [theme.GREEN if k <= chosen else pale for k in place]},
             "xaxis": "x2",
             "yaxis": "y2",
             "name": "repaired by LoRA",
             "hovertemplate": "direction %{x} of the update repairs %{y:.4g}<extra></extra>",
         }
     )
-    drawing.update_layout(
-        xaxis2={"title": {"text": "direction of the update"}, "automargin": False},
-        yaxis2={"title": {"text": "risk repaired"}, "automargin": False},
-        bargap=0.25,
-    )
-    side_by_side(drawing, narrow, (reach, 20.0), share=0.4)
+    spectra = [
+        Line(place.astype(np.float64), data[part].values, hue, f"{part} tasks", f"{part} eigenvalues", dash)
+        for part, hue, dash in (("old", theme.BLUE, "solid"), ("new", theme.VERMILION, "dot"))
+    ]
+    top = 1.08 * max(float(data[part].max()) for part in ("repair", "old", "new"))
+    titles = ("direction, strongest first", "repaired; eigenvalues")
+    beside = draw_panel(drawing, "2", spectra, [], titles, dark, log=(False, False), span=(0.0, top or 1.0))
+    drawing.update_layout(xaxis2={"range": [0.4, len(place) + 0.6]}, bargap=0.25)
+    side_by_side(drawing, narrow, (reach, beside), share=0.4)
     kept, repaired = float(data.low_rank[chosen]), float(data.lora[chosen])
     alt = f"Rank {chosen} leaves the risk {kept:.4g}; an update of this rank leaves {repaired:.4g} on the new tasks."
     return drawing.figure(alt, dark, "ranks")

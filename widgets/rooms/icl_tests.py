@@ -38,7 +38,7 @@ _CAPTIONS = {
     "memory": "Bars: the best weight of each example by its age. Points: filters of H3 layers trained here. "
     "Right: what H3 gains over attention for this kind of drift.",
     "ranks": "Points: layers trained with factors of each rank. Right: what each direction of a LoRA update repairs on "
-    "the new tasks; filled: the chosen rank.",
+    "the new tasks (filled: the chosen rank), with the eigenvalues of the old and the new tasks.",
     "equivalence": "Read off a trained attention layer, predicted without training, and their difference.",
     "softmax": "Isotropic tasks. The line bounds linear attention only. Points: softmax layers trained here, "
     "two standard errors.",

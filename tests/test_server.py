@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from http.client import HTTPConnection
 from pathlib import Path
@@ -218,9 +218,14 @@ def test_thumbnail_is_a_skeleton_until_it_is_drawn(client: Visitor, access: Acce
 
 
 def fill(board: Board) -> None:
+    board.want()
     board.start()
+    wait_for(lambda: board.done)
+
+
+def wait_for(happened: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 20
-    while not board.done and time.monotonic() < deadline:
+    while not happened() and time.monotonic() < deadline:
         time.sleep(0.02)
 
 
@@ -244,9 +249,29 @@ def test_board_fills_from_the_checks(tmp_path: Path) -> None:
     assert board.picture(ROOM.id, dark=False) == "<svg/>"
 
 
-def test_stopping_ends_running_checks() -> None:
-    board = Board((ROOM,), [sys.executable, "-c", "import time; time.sleep(60)"])
+def test_checks_wait_until_somebody_looks_at_the_gallery(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    board = Board((ROOM,), [sys.executable, "-c", f"open({str(begun)!r}, 'w')"])
     board.start()
+    time.sleep(0.5)
+    assert not begun.exists()
+    board.want()
+    wait_for(lambda: board.done)
+    assert begun.exists()
+
+
+def test_the_gallery_asks_for_the_checks(client: Visitor, access: Access, serving: tuple[Access, Board]) -> None:
+    enter(client, access)
+    client.get("/")
+    assert serving[1].wanted
+
+
+def test_stopping_ends_running_checks(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    board = Board((ROOM,), [sys.executable, "-c", f"import time; open({str(begun)!r}, 'w'); time.sleep(60)"])
+    board.want()
+    board.start()
+    wait_for(begun.exists)
     started = time.monotonic()
     board.stop()
     assert time.monotonic() - started < 5

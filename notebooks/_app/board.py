@@ -40,9 +40,18 @@ class Board:
         self._process: subprocess.Popen[str] | None = None
         self._stopped = False
         self._turn = threading.Lock()
+        self._wanted = threading.Event()
+
+    def want(self) -> None:
+        """Say that somebody looks at the gallery. The checks wait for it: who opens a room has the processor."""
+        self._wanted.set()
 
     def start(self) -> None:
-        """Start the checks, unless they were stopped; returns at once."""
+        """Start the checks as soon as they are wanted, unless they were stopped; returns at once."""
+        threading.Thread(target=self._start, name="gallery-checks", daemon=True).start()
+
+    def _start(self) -> None:
+        self._wanted.wait()
         with self._turn:
             if self._stopped:
                 return
@@ -50,12 +59,13 @@ class Board:
             self._process = subprocess.Popen(  # noqa: S603 - our own module and room ids
                 self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True
             )
-        threading.Thread(target=self._read, args=(self._process,), name="gallery-checks", daemon=True).start()
+        self._read(self._process)
 
     def stop(self, timeout: float = 3.0) -> None:
         """End the checks, running or not; they do not start again."""
         with self._turn:
             self._stopped = True
+        self._wanted.set()
         if self._process is None:
             return
         self._process.terminate()
@@ -73,6 +83,11 @@ class Board:
     def picture(self, room_id: str, dark: bool) -> str | None:
         """The room's picture as SVG; None while it is not drawn."""
         return self._pictures.get((room_id, dark))
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody looked at the gallery."""
+        return self._wanted.is_set()
 
     @property
     def done(self) -> bool:

@@ -120,6 +120,7 @@ def create_app(access: Access, board: Board, built: Sequence[Room], folder: Path
 
     async def index(request: Request) -> Response:
         theme = request.query_params.get("theme", "")
+        board.want()
         return Response(
             gallery_page(built, board, theme), media_type="text/html", headers={"Cache-Control": "no-store"}
         )
@@ -185,7 +186,7 @@ class _Server(uvicorn.Server):
 def warm_up(board: Board) -> None:
     """Load what the first visitor would wait for: the pages at once, torch and the compiled kernels a little later.
 
-    The gallery's checks start in between, in a process of their own.
+    In between the gallery's checks may start, in a process of their own, if somebody looks at the gallery.
     """
     started = time.perf_counter()
     load_pages()

@@ -64,8 +64,11 @@ def h3_optimum(task_corr: Floats, query_corr: Floats, eigenvalues: Floats, sigma
     power = float(values.sum()) + sigma2
     if not values.any() or not query_corr.any():
         return Weighted(np.zeros(len(query_corr)), np.zeros(len(values)), power)
+    # The law of omega's shape does not know how large r is: at unit size its squares do not vanish.
+    strength = float(np.abs(query_corr).max())
+    unit = query_corr / strength
     sizes, basis = np.linalg.eigh(task_corr)
-    seen = basis.T @ query_corr
+    seen = basis.T @ unit
     scalar = float(values.max())
     for _ in range(ROUNDS):
         omega = seen / ((sizes + 1) * scalar + power)
@@ -78,8 +81,8 @@ def h3_optimum(task_corr: Floats, query_corr: Floats, eigenvalues: Floats, sigma
         scalar = found
     else:
         raise BenchError("the best sample weights were not found: the fixed point does not settle.")
-    omega = basis @ omega
-    weights, risk = _weighted(values, omega, task_corr, query_corr, power)
+    weights, risk = _weighted(values, basis @ omega, task_corr, unit, power)
+    omega, risk = strength * (basis @ omega), power - strength**2 * (power - risk)
     if np.ptp(values) == 0:
         # Only the product of omega and W is identified: isotropic tasks take the identity as preconditioner.
         omega, weights = omega * weights[0], np.ones_like(weights)

@@ -229,6 +229,31 @@ class Visit:
         return *self._found, said
 
 
+def measure_figure(
+    which: str,
+    rested: Rested,
+    work: panel.Job,
+    publish: Callable[[panel.Run], None],
+    cancelled: threading.Event | None = None,
+) -> str:
+    """Measure what a figure of a section shows, once the page's own run is over; returns what the run belongs to."""
+    key = f"{which} {rested.run.key}"
+    if rested.run.key:
+        if cancelled is not None:
+            cancelled.clear()
+        panel.run_in_background(key, work, publish, cancelled)
+    return key
+
+
+def measured_figure(which: str, run: panel.Run, screen: Screen, build: Callable[..., Any], caption: str) -> Shown | str:
+    """What ``build(data, dark=, narrow=)`` makes of what a run found; before that a sentence in its place."""
+    if run.extra is None:
+        return panel.sentence(run.message) if run.message else panel.skeleton(HEIGHT)
+    data: Dataset = run.extra
+    shown = show(which, lambda dark, narrow: build(data, dark=dark, narrow=narrow), {which: data}, caption, screen)
+    return replace(shown, html=shown.html + panel.sentence(run.message)) if run.message else shown
+
+
 def _key_of(claim: Claim, params: Any, problem: Any) -> str:
     said = json.dumps([claim.id, params.model_dump(), problem.fingerprint], sort_keys=True, default=str)
     return hashlib.sha256(said.encode()).hexdigest()

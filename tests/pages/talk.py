@@ -25,6 +25,12 @@ def expect_picture(page: Page) -> None:
     expect(page.locator("#play bench-figure svg").first).to_be_visible(timeout=SECONDS)
 
 
+def expect_complaint(page: Page, said: str) -> None:
+    """Wait for a sentence about a bad address, and for the page's picture all the same."""
+    expect(page.locator(".bench-note", has_text=said).first).to_be_visible(timeout=SECONDS)
+    expect_picture(page)
+
+
 def slider(page: Page, label: str) -> Locator:
     """The thumb of the slider with this label."""
     return page.locator("marimo-slider", has_text=label).locator("[role=slider]")

@@ -103,9 +103,7 @@ def test_the_table_of_the_paper_is_filled_in(open_page: OpenPage) -> None:
     ],
 )
 def test_a_bad_address_gives_a_sentence_and_a_page(open_page: OpenPage, key: str, value: str, said: str) -> None:
-    page = open_page(f"/{ROOM}/", **{key: value})
-    expect(page.locator(".bench-note", has_text=said).first).to_be_visible(timeout=SECONDS)
-    talk.expect_picture(page)
+    talk.expect_complaint(open_page(f"/{ROOM}/", **{key: value}), said)
 
 
 def test_own_features_are_examined_and_bad_files_refused(open_page: OpenPage) -> None:

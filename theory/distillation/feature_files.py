@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from dataclasses import dataclass
 from importlib import import_module
-from io import BytesIO, StringIO
+from io import StringIO
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from theory.array_files import check_size, read_archive, read_array
 from theory.distillation.problem import Floats
 from theory.errors import DataError
 from theory.text import decode_upload
@@ -21,6 +21,7 @@ MOST_ENTRIES = 25_000_000
 LABEL_NAMES = ("y", "label", "labels", "target", "targets")
 FEATURE_NAMES = ("features", "x", "f")
 _NUMBER_KINDS = "fiub"
+_ARRAY_KINDS = _NUMBER_KINDS + "US"
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,14 +40,10 @@ def read_table(content: bytes, filename: str) -> FeatureTable:
         DataError: ``upload_too_large``, ``upload_binary``, ``not_numbers``, ``missing_values``, ``wrong_shape``,
             ``rows_mismatch`` or ``too_many_numbers``.
     """
-    if len(content) > MOST_BYTES:
-        size = len(content) / 2**20
-        raise DataError(
-            "upload_too_large", f"the file has {size:,.1f} MiB; at most {MOST_BYTES // 2**20} MiB are read."
-        )
+    check_size(len(content), MOST_BYTES)
     suffix = filename.lower().rpartition(".")[2]
     if suffix == "npy":
-        return _checked(_array(content, "the file"), None)
+        return _checked(read_array(content, _ARRAY_KINDS), None)
     return _from_npz(content) if suffix == "npz" else _from_csv(content)
 
 
@@ -89,21 +86,7 @@ def _from_csv(content: bytes) -> FeatureTable:
 
 
 def _from_npz(content: bytes) -> FeatureTable:
-    try:
-        with zipfile.ZipFile(BytesIO(content)) as archive:
-            total = sum(entry.file_size for entry in archive.infolist())
-            if total > MOST_BYTES:
-                found = f"{total / 2**20:,.1f} MiB when unpacked"
-                raise DataError(
-                    "upload_too_large", f"the file has {found}; at most {MOST_BYTES // 2**20} MiB are read."
-                )
-            arrays = {
-                name.removesuffix(".npy"): _array(archive.read(name), f"array {name.removesuffix('.npy')}")
-                for name in archive.namelist()
-                if name.endswith(".npy")
-            }
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
-        raise DataError("upload_binary", f"this is not a NumPy archive ({error}).") from None
+    arrays = read_archive(content, _ARRAY_KINDS, MOST_BYTES)
     tables = [name for name, array in arrays.items() if array.ndim == 2 and name.lower() not in LABEL_NAMES]
     chosen = next((name for name in tables if name.lower() in FEATURE_NAMES), tables[0] if len(tables) == 1 else None)
     if chosen is None:
@@ -111,28 +94,6 @@ def _from_npz(content: bytes) -> FeatureTable:
         raise DataError("wrong_shape", f"the file has {found}; expected a table named features, and perhaps labels.")
     label = next((name for name in arrays if name.lower() in LABEL_NAMES), None)
     return _checked(arrays[chosen], None if label is None else arrays[label])
-
-
-def _array(content: bytes, name: str) -> npt.NDArray[Any]:
-    """One array of numbers or texts; its size is checked against its header before anything is allocated."""
-    stream = BytesIO(content)
-    try:
-        version = np.lib.format.read_magic(stream)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read(stream)
-        entries = 1
-        for length in shape:
-            entries *= int(length)
-        if dtype.kind not in _NUMBER_KINDS + "US":
-            raise DataError("not_numbers", f"{name} holds {dtype}; expected numbers (objects are never unpickled).")
-        if entries * dtype.itemsize != len(content) - stream.tell():
-            raise DataError("upload_binary", f"{name} is damaged: its size is not that of {shape} entries.")
-        stream.seek(0)
-        return np.lib.format.read_array(stream, allow_pickle=False)
-    except (ValueError, EOFError, SyntaxError, TypeError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError("upload_binary", f"{name} is not in NumPy's format ({error}).") from None
 
 
 def _checked(features: npt.NDArray[Any], labels: npt.NDArray[Any] | None, names: tuple[str, ...] = ()) -> FeatureTable:

@@ -19,7 +19,7 @@ from theory.errors import BenchError
 from theory.vocabulary import Stop
 from widgets import cards, panel
 from widgets import ccmc as figures
-from widgets.page import HEIGHT, Rested, Screen, Shown, show
+from widgets.page import Rested, Screen, Shown, measure_figure, measured_figure
 
 TESTS = {
     "Who wins": "winner_probability",
@@ -77,21 +77,15 @@ def measured(which: str, rested: Rested, stop: Stop) -> Dataset:
 
 def start(which: str, rested: Rested, publish: Callable[[panel.Run], None]) -> str:
     """Measure what a figure of the page shows, once the page's own run is over; returns what the run belongs to."""
-    key = f"{which} {rested.run.key}"
 
     def work(report: panel.Report, stop: Stop) -> None:
         report(1.0, extra=measured(which, rested, stop))
 
-    if rested.run.key:
-        panel.run_in_background(key, work, publish)
-    return key
+    return measure_figure(which, rested, work, publish)
 
 
 def figure(which: str, run: panel.Run, screen: Screen) -> Shown | str:
     """A figure of *Test* or *Break it*, or a sentence in its place."""
-    if run.extra is None:
-        return panel.sentence(run.message) if run.message else panel.skeleton(HEIGHT)
-    data: Dataset = run.extra
     draws: dict[str, Callable[..., Any]] = {
         "winner_probability": figures.winner_probability,
         "learning_error": figures.learning_error,
@@ -99,8 +93,7 @@ def figure(which: str, run: panel.Run, screen: Screen) -> Shown | str:
         "coverage": figures.coverage_graphs,
         "cures": figures.cures,
     }
-    build = draws[which]
-    return show(which, lambda d, n: build(data, dark=d, narrow=n), {which: data}, _CAPTIONS[which], screen)
+    return measured_figure(which, run, screen, draws[which], _CAPTIONS[which])
 
 
 def break_card(presets: Any, cures: Shown | str) -> Any:

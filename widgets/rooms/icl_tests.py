@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
 
 from xarray import Dataset
 
@@ -15,7 +13,7 @@ from theory.icl.landed import landed
 from theory.vocabulary import Stop
 from widgets import icl as figures
 from widgets import panel
-from widgets.page import HEIGHT, Rested, Screen, Shown, show
+from widgets.page import Rested, Screen, Shown, measure_figure, measured_figure
 from widgets.rooms import icl_prose as prose
 
 TESTS = {
@@ -84,25 +82,16 @@ _TRAINED: dict[str, tuple[Callable[..., Dataset], Callable[..., Dataset]]] = {
 
 def start(which: str, rested: Rested, publish: Callable[[panel.Run], None], cancelled: threading.Event) -> str:
     """Measure what a figure of the page shows, once the page's own run is over; returns what the run belongs to."""
-    key = f"{which} {rested.run.key}"
 
     def work(report: panel.Report, stop: Stop) -> None:
         measured(which, rested, report, stop)
 
-    if rested.run.key:
-        cancelled.clear()
-        panel.run_in_background(key, work, publish, cancelled)
-    return key
+    return measure_figure(which, rested, work, publish, cancelled)
 
 
 def figure(which: str, run: panel.Run, screen: Screen) -> Shown | str:
     """A figure of *Test*, or a sentence in its place."""
-    if run.extra is None:
-        return panel.sentence(run.message) if run.message else panel.skeleton(HEIGHT)
-    data: Dataset = run.extra
-    build: Callable[..., Any] = getattr(figures, which)
-    shown = show(which, lambda d, n: build(data, dark=d, narrow=n), {which: data}, _CAPTIONS[which], screen)
-    return replace(shown, html=shown.html + panel.sentence(run.message)) if run.message else shown
+    return measured_figure(which, run, screen, getattr(figures, which), _CAPTIONS[which])
 
 
 def questions() -> str:

@@ -73,7 +73,10 @@ def open_page(browser: Browser, app: chromium.App) -> Iterator[OpenPage]:
     def opened(
         path: str = "/", *, scheme: str = "light", width: int = 1400, height: int = 900, **query: object
     ) -> Page:
-        context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": height})
+        # Animations, drawn without a graphics card, would take the processor from the experiments.
+        context = browser.new_context(
+            color_scheme=scheme, viewport={"width": width, "height": height}, reduced_motion="reduce"
+        )
         contexts.append(context)
         page = context.new_page()
         page.goto(app.url(path, **query))

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import marimo as mo
 from marimo._entrypoints import registry
+from marimo._runtime.context import get_context
 
 from theory.bench import Result
 from theory.errors import BenchError, Cancelled
@@ -77,22 +78,23 @@ def run_in_background(
     """Run ``job(report, stop)`` in a thread of the calling cell and publish its progress at most ten times a second.
 
     ``rested(subject)`` is called once the controls have rested, before the job starts.
-    The thread is asked to stop when the cell runs again (the visitor moved on) or ``cancelled`` is set. Outside a
-    served notebook (a script, a test) the job simply runs here and now.
+    The thread is asked to stop when the cell runs again (the visitor moved on), the visitor's session has ended, or
+    ``cancelled`` is set. Outside a served notebook (a script, a test) the job simply runs here and now.
     """
     if not mo.running_in_notebook():
         _run(Run(key, "running", subject=subject), job, publish, lambda: False)
         return
+    names = get_context().globals  # emptied when the session ends, of which marimo tells no thread
 
     def work() -> None:
         thread = mo.current_thread()
 
         def stop() -> bool:
-            return thread.should_exit or (cancelled is not None and cancelled.is_set())
+            return thread.should_exit or not names or (cancelled is not None and cancelled.is_set())
 
         start = time.monotonic() + REST_SECONDS
         while time.monotonic() < start:
-            if thread.should_exit:
+            if stop():
                 return
             time.sleep(0.02)
         if rested is not None:

@@ -39,6 +39,7 @@ from widgets.pictures import PICTURES
 LOGGER = logging.getLogger(__name__)
 
 FRIENDLY_PORT = 2718
+SESSION_SECONDS = 120
 HERE = Path(__file__).resolve().parent
 NOTEBOOKS = HERE.parent
 ROOM_HEAD = '<script src="/static/theme.js" data-room></script>'
@@ -55,6 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--port", type=int, help=f"port; 0 takes a free one (default: {FRIENDLY_PORT}, or a free one when it is taken)"
     )
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
+    parser.add_argument(
+        "--session-seconds",
+        type=int,
+        default=SESSION_SECONDS,
+        help=f"how long a closed page can be reconnected, and its experiments go on (default: {SESSION_SECONDS})",
+    )
     options = parser.parse_args(arguments)
     try:
         listener = bind(options.host, options.port)
@@ -69,7 +76,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     built = rooms()
     board = Board(built)
     config = uvicorn.Config(
-        create_app(access, board, built), log_level="warning", workers=1, timeout_graceful_shutdown=2, ws_max_size=2**27
+        create_app(access, board, built, session_seconds=options.session_seconds),
+        log_level="warning",
+        workers=1,
+        timeout_graceful_shutdown=2,
+        ws_max_size=2**27,
     )
     server = _Server(config, access, board, browser=not options.no_browser)
     with contextlib.suppress(KeyboardInterrupt):
@@ -110,10 +121,16 @@ def rooms() -> tuple[Room, ...]:
     return tuple(catalog.room(name) for name in catalog.ROOMS if (NOTEBOOKS / f"{name}.py").is_file())
 
 
-def create_app(access: Access, board: Board, built: Sequence[Room], folder: Path = NOTEBOOKS) -> Starlette:
+def create_app(
+    access: Access,
+    board: Board,
+    built: Sequence[Room],
+    folder: Path = NOTEBOOKS,
+    session_seconds: int = SESSION_SECONDS,
+) -> Starlette:
     """Gallery, thumbnails, static files and one marimo app per room (``folder/<room>.py``), all behind the guard."""
     names = tuple(room.id for room in built)
-    builder = marimo.create_asgi_app(quiet=True, html_head=ROOM_HEAD)
+    builder = marimo.create_asgi_app(quiet=True, html_head=ROOM_HEAD, session_ttl=session_seconds)
     for name in names:
         builder = builder.with_app(path=f"/{name}", root=str(folder / f"{name}.py"))
     notebooks = builder.build()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests import browser as chromium
 
@@ -20,6 +20,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 STORE = pytest.StashKey[Path]()
 OpenPage = Callable[..., Page]
+Contexts = dict[tuple[str, int, int], BrowserContext]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -65,23 +66,33 @@ def app(tmp_path_factory: pytest.TempPathFactory, browser_path: Path) -> Iterato
         yield served
 
 
+@pytest.fixture(scope="module")
+def contexts(browser: Browser) -> Contexts:
+    """Browser contexts by scheme, width and height: pages of one context share marimo's scripts, once loaded."""
+    return {}
+
+
 @pytest.fixture
-def open_page(browser: Browser, app: chromium.App) -> Iterator[OpenPage]:
+def open_page(browser: Browser, contexts: Contexts, app: chromium.App) -> Iterator[OpenPage]:
     """Open a page: ``open_page("/next_token", scheme="dark", width=400, preset="slow_tie")``."""
-    contexts = []
+    pages: list[Page] = []
 
     def opened(
         path: str = "/", *, scheme: str = "light", width: int = 1400, height: int = 900, **query: object
     ) -> Page:
-        # Animations, drawn without a graphics card, would take the processor from the experiments.
-        context = browser.new_context(
-            color_scheme=scheme, viewport={"width": width, "height": height}, reduced_motion="reduce"
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.goto(app.url(path, **query))
-        return page
+        kind = scheme, width, height
+        if kind not in contexts:
+            # Animations, drawn without a graphics card, would take the processor from the experiments.
+            contexts[kind] = browser.new_context(
+                color_scheme=scheme, viewport={"width": width, "height": height}, reduced_motion="reduce"
+            )
+        pages.append(contexts[kind].new_page())
+        pages[-1].goto(app.url(path, **query))
+        return pages[-1]
 
     yield opened
-    for context in contexts:
-        context.close()
+    for page in pages:
+        # The next test meets a browser that remembers nothing but files.
+        page.evaluate("() => localStorage.clear()")
+        page.context.clear_cookies()
+        page.close()

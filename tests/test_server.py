@@ -198,6 +198,16 @@ def test_room_address_without_slash_keeps_its_state(client: Visitor, access: Acc
     assert answer.headers["location"] == f"/{ROOM.id}/?size=7"
 
 
+def test_files_named_by_their_contents_are_fetched_once(client: Visitor, access: Access) -> None:
+    enter(client, access)
+    page = client.get(f"/{ROOM.id}/")
+    named = re.search(r"assets/[\w.-]+\.js", page.text)
+    assert named
+    assert "immutable" in client.get(f"/{ROOM.id}/{named.group()}").headers["cache-control"]
+    assert "immutable" not in page.headers.get("cache-control", "")
+    assert "immutable" not in client.get(f"/{ROOM.id}/assets/nothing.js").headers.get("cache-control", "")
+
+
 def test_gallery_shows_each_room_and_escapes_its_words(board: Board) -> None:
     page = gallery_page((ROOM,), board)
     for claim in ROOM.claims:
@@ -258,6 +268,36 @@ def test_checks_wait_until_somebody_looks_at_the_gallery(tmp_path: Path) -> None
     board.want()
     wait_for(lambda: board.done)
     assert begun.exists()
+
+
+def test_checks_pause_when_nobody_looks_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("notebooks._app.board.ATTENTION", 0.3)
+    script = (
+        "import json, sys\n"
+        "for number, _ in enumerate(sys.stdin):\n"
+        "    print(json.dumps({'claim': f'{number}', 'status': 'holds', 'explanation': ''}), flush=True)\n"
+    )
+    board = Board((ROOM,), [sys.executable, "-c", script])
+
+    def checked() -> int:
+        return next(number for number in range(10**6) if board.outcome(f"{number}") is None)
+
+    def look_until_more_than(number: int) -> None:
+        def looked() -> bool:
+            board.want()
+            return checked() > number
+
+        wait_for(looked)
+        assert checked() > number
+
+    board.start()
+    look_until_more_than(0)
+    time.sleep(0.6)
+    paused = checked()
+    time.sleep(0.3)
+    assert checked() == paused
+    look_until_more_than(paused)
+    board.stop()
 
 
 def test_the_gallery_asks_for_the_checks(client: Visitor, access: Access, serving: tuple[Access, Board]) -> None:

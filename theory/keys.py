@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,17 +15,21 @@ from theory.vocabulary import Experiment, Replicate
 
 def result_key(experiment: Experiment, params: Any, replicate: Replicate, device: str) -> str:
     """SHA-256 of the parameters that ``experiment`` uses, the problem, the seed, the device and the code."""
-    used = {name: getattr(params, name) for name in sorted(experiment.uses)}
     parts = {
         "experiment": experiment.id,
-        "params": used,
+        "params": {name: getattr(params, name) for name in sorted(experiment.uses)},
         "problem": replicate.problem.fingerprint,
         "seed": replicate.seed,
         "dtype": "float64",
         "device": device.split(":")[0],
-        "code": code_fingerprint(experiment.modules),
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+    return content_key(parts, experiment.modules)
+
+
+def content_key(parts: Mapping[str, object], modules: tuple[str, ...]) -> str:
+    """SHA-256 of ``parts``, everything that a result depends on, and of the source of ``modules``."""
+    whole = {**parts, "code": code_fingerprint(modules)}
+    return hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode()).hexdigest()
 
 
 @cache

@@ -142,8 +142,9 @@ class Guard:
         return response
 
     def _with_headers(self, scope: Scope, send: Send) -> Send:
-        first = scope["path"].strip("/").split("/")[0]
+        first, _, rest = scope["path"].strip("/").partition("/")
         policy = ROOM_POLICY if first in self.rooms else PAGE_POLICY
+        lasting = first in self.rooms and rest.startswith("assets/")
 
         async def sender(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -151,6 +152,9 @@ class Guard:
                 for name, value in COMMON_HEADERS.items():
                     headers[name] = value
                 headers["Content-Security-Policy"] = policy
+                if lasting and message["status"] == 200:
+                    # marimo names its three hundred files by their contents: asking again for each is half of a start.
+                    headers["Cache-Control"] = "private, max-age=31536000, immutable"
             await send(message)
 
         return sender

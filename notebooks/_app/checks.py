@@ -34,12 +34,15 @@ def main(room_ids: Sequence[str]) -> int:
 def messages(room_ids: Sequence[str]) -> Iterator[dict[str, Any]]:
     """One message per picture (``room``, ``dark``, ``svg``) and per claim (``claim``, ``status``, ``explanation``).
 
-    The status is None for a claim whose check broke; a broken check does not stop the others.
+    Each claim waits for a line on standard input; the end of input ends the work. The status is None for a claim whose
+    check broke; a broken check does not stop the others.
     """
     rooms = [catalog.room(name) for name in room_ids]
     order = [(room, claim) for room in rooms for claim in room.claims]
     order.sort(key=lambda pair: PICTURES.get(pair[0].id) != pair[1].id)
     for room, claim in order:
+        if not sys.stdin.readline():
+            return
         try:
             yield from _examine(room.id, claim)
         except BrokenPipeError:

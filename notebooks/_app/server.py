@@ -151,6 +151,7 @@ def create_app(
         return Response(drawn or skeleton(dark), media_type="image/svg+xml", headers={"Cache-Control": age})
 
     async def status(request: Request) -> Response:
+        board.want()
         return JSONResponse(gallery_status(board), headers={"Cache-Control": "no-store"})
 
     async def favicon(request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from playwright.sync_api import Locator, Page, expect
@@ -9,26 +10,22 @@ from playwright.sync_api import Locator, Page, expect
 OpenPage = Callable[..., Page]
 SECONDS = 90_000
 """Milliseconds that an experiment may take on a busy machine."""
+DONE = re.compile(r"seeds,|instances")
+"""A final verdict counts its replicates."""
 Traces = dict[str, list[list[float]]]
 
 
-def opened(open_page: OpenPage, room: str, done: str, **options: object) -> Page:
-    """The room's page with its picture and its verdict, which counts replicates in words that contain ``done``."""
+def opened(open_page: OpenPage, room: str, **options: object) -> Page:
+    """The room's page with its picture and its final verdict."""
     page = open_page(f"/{room}/", **options)
     expect_picture(page)
-    expect(page.locator(".bench-verdict")).to_contain_text(done, timeout=SECONDS)
+    expect(page.locator(".bench-verdict")).to_contain_text(DONE, timeout=SECONDS)
     return page
 
 
 def expect_picture(page: Page) -> None:
     """Wait for the opening picture."""
     expect(page.locator("#play bench-figure svg").first).to_be_visible(timeout=SECONDS)
-
-
-def expect_complaint(page: Page, said: str) -> None:
-    """Wait for a sentence about a bad address, and for the page's picture all the same."""
-    expect(page.locator(".bench-note", has_text=said).first).to_be_visible(timeout=SECONDS)
-    expect_picture(page)
 
 
 def slider(page: Page, label: str) -> Locator:
@@ -46,12 +43,13 @@ def traces(page: Page) -> Traces:
 
 
 def changed_trace(page: Page, name: str, before: list[list[float]]) -> list[list[float]]:
-    """Coordinates [x, y] of a trace of the opening picture, once they are not ``before`` any more."""
+    """Coordinates [x, y] of a trace of the opening picture, once other values stand at as many places as ``before``."""
     page.wait_for_function(
         """([name, before]) => {
             const figure = document.querySelector("#play bench-figure");
             const found = figure && JSON.parse(figure.dataset.figure).data.find(trace => trace.name === name);
-            return found && JSON.stringify([found.x, found.y]) !== JSON.stringify(before);
+            return found && found.x.length === before[0].length
+                && JSON.stringify([found.x, found.y]) !== JSON.stringify(before);
         }""",
         arg=[name, before],
         timeout=SECONDS,
@@ -59,14 +57,22 @@ def changed_trace(page: Page, name: str, before: list[list[float]]) -> list[list
     return traces(page)[name]
 
 
-def wait_for_another_verdict(page: Page, before: str, done: str) -> None:
+def wait_for_another_verdict(page: Page, before: str) -> None:
     """Wait until the verdict is final again and not the one of ``before``."""
     page.wait_for_function(
         "([before, done]) => { const now = document.querySelector('.bench-verdict').innerText;"
-        " return now.includes(done) && now !== before; }",
-        arg=[before, done],
+        " return now.match(done) && now !== before; }",
+        arg=[before, DONE.pattern],
         timeout=SECONDS,
     )
+
+
+def expect_test_figures(page: Page, said: dict[str, str]) -> None:
+    """Choose each figure of the section *Test* by its name in turn; its text alternative contains what it shows."""
+    card = page.locator(".bench-card", has_text="Every check and every rival")
+    for which, alt in said.items():
+        card.locator("select").select_option(label=which)
+        expect(card.locator(f"[data-bench-alt*='{alt}']")).to_be_visible(timeout=SECONDS)
 
 
 def fits(page: Page) -> bool:

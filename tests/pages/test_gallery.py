@@ -126,21 +126,6 @@ def test_everything_can_be_reached_by_keyboard(open_page: OpenPage) -> None:
     assert wanted <= set(reached)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("room", catalog.ROOMS)
-def test_room_shows_figures_as_its_own_elements(open_page: OpenPage, room: str, scheme: str) -> None:
-    """Not as iframes, which is what happens when Plotly was imported before a notebook's thread did."""
-    page = open_page(f"/{room}/", scheme=scheme)
-    refused: list[str] = []
-    page.on("console", lambda message: refused.append(message.text) if "Content Security" in message.text else None)
-    page.wait_for_selector("marimo-plotly .js-plotly-plot", timeout=SECONDS)
-    assert page.locator("iframe").count() == 0
-    assert f"theme={scheme}" in page.url
-    assert page.evaluate("() => document.body.classList.contains('dark')") == (scheme == "dark")
-    # Plotly asks for MathJax from a server elsewhere; figures do without it, and nothing else is asked from elsewhere.
-    assert not [text for text in refused if "mathjax" not in text]
-
-
 def test_stranger_is_told_what_to_do(open_page: OpenPage) -> None:
     page = open_page("/")
     page.context.clear_cookies()

@@ -6,6 +6,7 @@ A curve keeps what every trial's fit says about all noise levels, so that a nois
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter
 
 import numpy as np
 from xarray import Dataset
@@ -27,6 +28,8 @@ COORDINATE_SEEDS = 4
 BUDGET = 2e9
 """Floating-point operations per block: large fits get fewer trials, and none below FEWEST."""
 FEWEST = 4
+EACH_SECONDS = 0.3
+"""How often a growing curve is shown."""
 MOST_SAMPLES = 1500
 """A Gram matrix of this side is the largest that a page waits for."""
 
@@ -85,13 +88,19 @@ def measured_curve(params: Params, problem: Regression, emit: Callable[[float, D
     # The sliders' own n first: its students are what the visitor asked for.
     sizes.sort(key=lambda n: n != params.n_samples)
     experiment = students if problem.features is None else feature_students
+    shown = perf_counter()
     for position, n in enumerate(sizes):
         here = params.model_copy(update={"n_samples": n, "replicates": block_trials(params, problem, n)})
         raw = fetch(experiment, here, problem, SEEDS, stop)
         if "not_run" not in raw.attrs and raw.sizes:
             found.append((n, raw))
-        emit((position + 1) / len(sizes), _together(found, params, problem))
-    return _together(found, params, problem)
+        # Fits that are in the store come all at once: a whole curve on the screen must not blink into its first points.
+        if perf_counter() - shown > EACH_SECONDS:
+            emit((position + 1) / len(sizes), _together(found, params, problem))
+            shown = perf_counter()
+    whole = _together(found, params, problem)
+    emit(1.0, whole)
+    return whole
 
 
 def fits_of(params: Params, problem: Regression, raw: Dataset | None) -> Dataset | None:

@@ -18,6 +18,8 @@ from theory.icl.problem import Floats, Integers, Regression
 from theory.icl.prompt_law import PromptLaw, law_of
 from theory.icl.training import LARGEST_DIM, Trained, default_statistics, train
 from theory.icl.training_prompts import Sampler, generator_of
+from theory.keys import content_key
+from theory.store import default_store
 from theory.vocabulary import Stop
 
 SEEDS = 2
@@ -31,6 +33,11 @@ SECONDS, SECONDS_PER_ENTRY, SECONDS_PER_STEP = 6.0, 3e-8, 1.5e-3
 FRAMES = 60
 """Snapshots of the weights that are kept along a training."""
 SIGMAS = 4.0
+_MODULES = (
+    "theory.training",
+    *(f"theory.icl.{name}" for name in ("landed", "effective", "training", "adam", "training_prompts")),
+    *(f"theory.icl.{name}" for name in ("prompt_law", "model", "drift")),
+)
 Setting = tuple[Params, int]
 """The parameters of one layer's prompts, and its seed."""
 _LAW = frozenset(
@@ -87,7 +94,20 @@ def layers(
     stop: Stop,
     **attributes: str,
 ) -> Dataset:
-    """Like :func:`landed`, one layer for each setting, with its ``alignment`` (model,) besides."""
+    """Like :func:`landed`, one layer for each setting, with its ``alignment`` (model,) besides; kept in the store."""
+    each = [(landed_key(params, problem), params.context_length, seed) for params, seed in settings]
+    key = content_key({"layers": each}, _MODULES)
+    [found], _ = default_store().fetch([key], lambda _: [_trained(settings, problem, emit, stop, attributes)], stop)
+    return found.assign_attrs(attributes)
+
+
+def _trained(
+    settings: Sequence[Setting],
+    problem: Regression,
+    emit: Callable[[float, Dataset], None],
+    stop: Stop,
+    attributes: Mapping[str, str],
+) -> Dataset:
     laws, seeds = [law_of(params, problem) for params, _ in settings], [seed for _, seed in settings]
     frames: list[tuple[float, Floats]] = []
 

@@ -273,8 +273,9 @@ def test_checks_wait_until_somebody_looks_at_the_gallery(tmp_path: Path) -> None
 def test_checks_pause_when_nobody_looks_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("notebooks._app.board.ATTENTION", 0.3)
     script = (
-        "import json, sys\n"
+        "import json, sys, time\n"
         "for number, _ in enumerate(sys.stdin):\n"
+        "    time.sleep(0.02)\n"
         "    print(json.dumps({'claim': f'{number}', 'status': 'holds', 'explanation': ''}), flush=True)\n"
     )
     board = Board((ROOM,), [sys.executable, "-c", script])
@@ -294,8 +295,8 @@ def test_checks_pause_when_nobody_looks_any_more(monkeypatch: pytest.MonkeyPatch
     look_until_more_than(0)
     time.sleep(0.6)
     paused = checked()
-    time.sleep(0.3)
-    assert checked() == paused
+    time.sleep(1.0)
+    assert checked() <= paused + 1  # the one that was under way
     look_until_more_than(paused)
     board.stop()
 

@@ -128,7 +128,7 @@ def _ladders(data: Dataset) -> list[Line]:
 
 
 def equivalence(data: Dataset, *, dark: bool = False, narrow: bool = False) -> go.Figure:
-    """A trained layer's matrix, the predicted one, and their difference, in the same colours."""
+    """A trained layer's matrix with the size of its even part, the predicted one, and their difference."""
     drawing, colours = Drawing(), theme.palette(dark)
     top = float(np.abs(data.weights.values).max()) or 1.0
     size = data.sizes["row"]
@@ -161,14 +161,16 @@ def equivalence(data: Dataset, *, dark: bool = False, narrow: bool = False) -> g
         high = 1 - place * (height + 44) / total
         across = [start, start + third] if not narrow else [0.0, 1.0]
         up = [0.0, 1.0] if not narrow else [high - height / total, high]
+        said = f"{part}; even part {float(data.even):.1g}" if place == 0 else part
         hidden = {"showticklabels": False, "showgrid": False, "zeroline": False, "automargin": False}
         drawing.update_layout(
             **{
-                f"xaxis{axis}": {"domain": across, "anchor": f"y{axis}", "title": {"text": part}, **hidden},
+                f"xaxis{axis}": {"domain": across, "anchor": f"y{axis}", "title": {"text": said}, **hidden},
                 f"yaxis{axis}": {"domain": up, "anchor": f"x{axis}", "range": [size - 0.5, -0.5], **hidden},
             }
         )
     drawing.update_layout(height=total + below + top_margin, margin={"l": 20, "r": 70, "t": top_margin, "b": below})
     off = float(np.abs(data.weights.values[2]).max()) / top
-    alt = f"Largest difference between trained and predicted weights: {off:.1%} of the largest weight."
+    alt = f"Largest difference between trained and predicted weights: {off:.1%} of the largest weight; "
+    alt += f"the layer's part that is even in the labels has norm {float(data.even):.2g}."
     return drawing.figure(alt, dark, "equivalence")

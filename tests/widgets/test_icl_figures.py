@@ -11,7 +11,7 @@ import plotly.io as pio
 import pytest
 from xarray import Dataset
 
-from theory.icl import views
+from theory.icl import layer_runs, views
 from theory.icl.claims.best_steps import best_step
 from theory.icl.data import draw
 from theory.icl.optimum import risk_surface
@@ -33,7 +33,7 @@ CASES: dict[str, dict[str, object]] = {
     "drift": {"design": "drift", "dim": 5},
     "no learnable task": {"eigenvalues": (0.0, 0.0)},
 }
-FIGURES = ("retrieval", "descent", "memory", "ranks", "softmax", "length", "own_ranks", "equivalence")
+FIGURES = ("retrieval", "descent", "memory", "ranks", "softmax", "length", "own_ranks", "equivalence", "staircase")
 
 
 def case(name: str) -> tuple[Params, Regression]:
@@ -78,6 +78,9 @@ def data(which: str) -> Dataset:
     if which == "equivalence":
         step = best_step(params, problem, weighted=False).preconditioner
         return views.equivalence(params, problem, step, layers("independent"))
+    if which == "staircase":
+        raw = layer_runs.descents(params, problem, lambda _: None, lambda: False)
+        return views.staircase(params, problem, raw)
     found: Dataset = getattr(views, which)(params, problem)
     return found
 

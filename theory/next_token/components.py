@@ -53,7 +53,8 @@ def connected_pairs(prompts: Prompts) -> SparseComponents:
     is_label[base + prompts.labels] = True
     number = np.cumsum(is_label, dtype=np.int32) - 1
     count = int(number[-1]) + 1
-    starts, targets = _pruned(prompts.tokens, prompts.offsets, prompts.labels, base, is_label, seen, number, count)
+    number[~is_label] = count
+    starts, targets = _pruned(prompts.tokens, prompts.offsets, prompts.labels, base, seen, number, count)
     graph = csr_array((np.ones(len(targets), dtype=np.int8), targets, starts), shape=(count, count))
     n_found, found = connected_components(graph, directed=True, connection="strong")
     local = np.flatnonzero(seen)
@@ -70,14 +71,14 @@ def _pruned(
     offsets: Integers,
     labels: Integers,
     base: Integers,
-    is_label: npt.NDArray[np.bool_],
     seen: npt.NDArray[np.bool_],
     number: npt.NDArray[np.int32],
     count: int,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     """Edges between label nodes in compressed rows (starts, targets); marks every pair that occurs in ``seen``.
 
-    Rows are visited label node by label node, so that each edge is written once however often it occurs.
+    Rows are visited label node by label node, so that each edge is written once however often it occurs. ``number`` is
+    ``count`` for what is no label. Nothing branches on the data: whether a token is new cannot be guessed.
     """
     first = np.zeros(count + 1, dtype=np.int64)
     for row in range(len(labels)):
@@ -90,18 +91,19 @@ def _pruned(
         order[place[source]] = row
         place[source] += 1
     starts = np.zeros(count + 1, dtype=np.int32)
-    targets, written = np.empty(len(tokens), dtype=np.int32), 0
-    visited_by = np.full(count, -1, dtype=np.int32)
+    targets, written = np.empty(len(tokens) + 1, dtype=np.int32), 0
+    visited_by = np.full(count + 1, -1, dtype=np.int32)
     for source in range(count):
+        visited_by[count] = source
         for position in range(first[source], first[source + 1]):
             row = order[position]
-            for entry in range(offsets[row], offsets[row + 1]):
-                node = base[row] + tokens[entry]
-                seen[node] = True
-                if is_label[node] and visited_by[number[node]] != source:
-                    visited_by[number[node]] = source
-                    targets[written] = number[node]
-                    written += 1
+            block, here = number[base[row] :], seen[base[row] :]
+            for token in tokens[offsets[row] : offsets[row + 1]]:
+                here[token] = True
+                target = block[token]
+                targets[written] = target
+                written += visited_by[target] != source
+                visited_by[target] = source
         starts[source + 1] = written
     return starts, targets[:written]
 

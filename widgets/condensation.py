@@ -31,6 +31,9 @@ CROWD = 4
 """More unchosen tokens than this on one level are drawn as one crowd."""
 
 
+NO_LEVELS = "order of priority (no levels: the margins cannot be met)"
+
+
 def draw_condensation(drawing: Drawing, anatomy: Dataset, dark: bool, axis: str = "", compact: bool = False) -> None:
     """Draw ``anatomy`` (see :func:`theory.next_token.views.anatomy`) on the axes x<axis> and y<axis>."""
     xref, yref = f"x{axis}", f"y{axis}"
@@ -62,7 +65,8 @@ def draw_condensation(drawing: Drawing, anatomy: Dataset, dark: bool, axis: str 
     for item, x in zip(items, places, strict=True):
         _draw_item(drawing, anatomy, item, x, hues, dark, xref, yref, compact)
     _hover_targets(drawing, anatomy, items, places, axis)
-    ticks = _tick_levels(levels, scale)
+    foretold = bool(anatomy.attrs.get("feasible", 1))
+    ticks = _tick_levels(levels, scale) if foretold else []
     drawing.update_layout(
         **{
             f"xaxis{axis}": {
@@ -75,7 +79,7 @@ def draw_condensation(drawing: Drawing, anatomy: Dataset, dark: bool, axis: str 
                 "fixedrange": True,
                 "tickvals": ticks,
                 "ticktext": [signed(level) for level in ticks],
-                "title": {"text": "predicted level z (logits per log time)"},
+                "title": {"text": "predicted level z (logits per log time)" if foretold else NO_LEVELS},
             },
         }
     )
@@ -241,7 +245,8 @@ def _hover_targets(drawing: Drawing, anatomy: Dataset, items: list[Item], places
         ]
         more = f"<br>and {len(item.tokens) - 12} more" if len(item.tokens) > 12 else ""
         kind = "never chosen" if item.crowd else "one component" if len(item.tokens) > 1 else "single token"
-        texts.append(f"<b>level {signed(item.level)}</b>, {kind}<br>" + "<br>".join(lines) + more)
+        height = f"level {signed(item.level)}" if anatomy.attrs.get("feasible", 1) else f"depth {-item.level:.0f}"
+        texts.append(f"<b>{height}</b>, {kind}<br>" + "<br>".join(lines) + more)
     drawing.add_scatter(
         x=places,
         y=[item.level for item in items],

@@ -176,9 +176,14 @@ def _talk_alt(anatomy: Dataset, curves: Dataset) -> str:
     for component in order[:5]:
         inside = [str(name) for name in anatomy.name.values[member == component]]
         shown = ", ".join(inside[:4]) + (f" and {len(inside) - 4} more" if len(inside) > 4 else "")
-        parts.append(f"{shown} at level {signed(float(anatomy.level.values[component]))}")
+        level = float(anatomy.level.values[component])
+        parts.append(
+            f"{shown} at level {signed(level)}" if anatomy.attrs["feasible"] else f"{shown} at depth {-level:.0f}"
+        )
     more = f", and {len(order) - 5} further components" if len(order) > 5 else ""
     text = f"Components for last token {anatomy.attrs['last_name']}, from the top: {'; '.join(parts)}{more}."
+    if not anatomy.attrs["feasible"]:
+        return f"{text} No matrix meets all margins, so nothing is predicted."
     if curves.attrs["anchored"]:
         text += " The theory predicts slopes here, not heights: lines pass through the last measured points."
     if "measured" not in curves:

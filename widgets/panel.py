@@ -198,8 +198,8 @@ def statement(claim: Claim, assumptions: Sequence[Assumption], picker: Any) -> A
     return mo.Html(
         '<div class="bench"><div class="bench-card" id="statement">'
         f'<div class="bench-statement"><div>{heading(2, "Statement", "bench-eyebrow")}{picker}'
+        f'</div><div class="bench-chips">{ruler.chips(assumptions)}</div>'
         f'<div class="bench-formula">{formula}</div></div>'
-        f'<div><div class="bench-chips">{ruler.chips(assumptions)}</div></div></div>'
         f'<p class="bench-caption"><b>{kind[claim.kind]}</b> {escape(claim.statement)}</p></div></div>'
     )
 

@@ -54,9 +54,9 @@ def rag_crossover(dim: npt.ArrayLike, alignment: npt.ArrayLike, sigma2: npt.Arra
     """Context length beyond which retrieved examples are worse than independent ones; infinite at alpha = 0 (ours)."""
     d, _, noise, square = _arrays(dim, 1, sigma2, alignment)
     first, _ = _rag_moments(d, square)
-    with np.errstate(divide="ignore"):
-        tail = (d - 1) / (2 * square) + noise * (d + 1) * first / (2 * square * (d + 2))
-    return ((d + 1) ** 2 + 2) / 2 + tail
+    tail = ((d - 1) + noise * (d + 1) * first / (d + 2)) / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return ((d + 1) ** 2 + 2) / 2 + np.where(square == 0, np.inf, tail / square)
 
 
 def alignment_optimum(

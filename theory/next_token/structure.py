@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from theory.errors import DataError
 from theory.next_token.condensation import Condensation, condense
 from theory.next_token.finite import FinitePart, finite_curvature, fit_finite
 from theory.next_token.graph import PriorityStructure, priority_structure
@@ -57,6 +58,14 @@ class Solution:
         if self.geometry is not None:
             return solve_general(self.geometry)
         return None, solve_graph_svm(self.condensation.edges, self.condensation.size)
+
+    @cached_property
+    def feasible(self) -> bool:
+        """Whether some matrix gives every priority a positive margin; only dependent embeddings can prevent it."""
+        try:
+            return self.geometry is None or bool(np.isfinite(self.svm.norm_squared))
+        except DataError:
+            return False
 
     @property
     def svm(self) -> GraphSVM:

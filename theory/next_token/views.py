@@ -42,7 +42,8 @@ TIME_POINTS = 25
 def anatomy(solution: Solution, last: int, limit: int | None = None) -> Dataset:
     """The condensation of one last token: what the talk picture's left panel and the explorer draw.
 
-    Components are sorted from the highest predicted level down, tokens inside a component by soft weight.
+    Components are sorted from the highest predicted level down, tokens inside a component by soft weight. Where no
+    matrix meets the margins (attribute ``feasible`` is 0) a component stands at minus its depth in the order.
 
     Args:
         limit: keep only so many components from the top; attribute ``hidden`` counts the others.
@@ -61,7 +62,7 @@ def anatomy(solution: Solution, last: int, limit: int | None = None) -> Dataset:
     tokens, scc = graph.tokens, graph.scc
     first = np.unique(scc, return_index=True)[1]
     if solution.geometry is not None:
-        level = solution.levels[tokens[first], last]
+        level = _heights(solution, last)[tokens[first]]
     elif part is solution:
         start, stop = part.condensation.scc_starts[[last, last + 1]]
         level = part.svm.levels[start:stop]
@@ -96,6 +97,7 @@ def anatomy(solution: Solution, last: int, limit: int | None = None) -> Dataset:
             "last": last,
             "last_name": prompts.name(last),
             "vocab_size": prompts.vocab_size,
+            "feasible": int(solution.feasible),
             "hidden": len(level) - len(order),
         },
     )
@@ -111,7 +113,8 @@ def curves(
     """Predicted asymptotes of the logits of one last token, and the trained logits at their checkpoints.
 
     Where the theory fixes slopes but not heights (support edges that leave the column in several blocks, degenerate
-    edges), each block's lines are moved to the last measured point; attribute ``anchored`` then says so.
+    edges), each block's lines are moved to the last measured point; attribute ``anchored`` then says so. Where no
+    matrix meets the margins there are no lines: NaN.
 
     Args:
         raw: a training run; without it the Dataset has no ``measured``.
@@ -127,11 +130,13 @@ def curves(
     """
     _require_data(solution, last)
     seen = np.flatnonzero(solution.seen[:, last])
-    level = solution.levels[seen, last]
-    seen = seen[np.argsort(-level, kind="stable")]
-    level = solution.levels[seen, last]
-    resting = predicted_logits(solution, 0.0, initial)[seen, last]
-    silent = bool(solution.degenerate[last] or not solution.connected[last])
+    seen = seen[np.argsort(-_heights(solution, last)[seen], kind="stable")]
+    level = resting = np.full(len(seen), np.nan)
+    silent = False
+    if solution.feasible:
+        level = solution.levels[seen, last]
+        resting = predicted_logits(solution, 0.0, initial)[seen, last]
+        silent = bool(solution.degenerate[last] or not solution.connected[last])
     data: dict[str, tuple[object, ...]] = {}
     coords: dict[str, object] = {"token": seen}
     start = 0.0
@@ -241,6 +246,13 @@ def _block_shift(solution: Solution, last: int, tokens: Ints, gaps: Floats) -> F
         block = graph.scc_of(last, tokens)
     _, group = np.unique(block, return_inverse=True)
     return (np.bincount(group, gaps) / np.bincount(group))[group]
+
+
+def _heights(solution: Solution, last: int) -> Floats:
+    """(K,) predicted levels of one last token; minus the depth in the order where there are none."""
+    if solution.feasible:
+        return solution.levels[:, last]
+    return -solution.structure.levels_from_top(last).astype(np.float64)
 
 
 def _require_data(solution: Solution, last: int) -> None:

@@ -104,6 +104,8 @@ def talk(problem: Prompts, last: int, params: Any, run: panel.Run, screen: Scree
         return fig if attention is None else _with_attention(fig, attention, curves, dark)
 
     caption = "Dashed: known before training. Points: trained logits"
+    if not solution.feasible:
+        caption = "No matrix meets all margins in so few dimensions: nothing is predicted. Points: trained logits"
     caption += ", crosses: the real attention layer." if attention is not None else "."
     if curves.attrs["anchored"]:
         caption += " Here the theory fixes slopes, not heights: lines are moved to the last point."

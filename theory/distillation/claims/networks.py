@@ -28,12 +28,14 @@ COMPARED = (("mask", "strong"), ("optimal", "strong"), ("weak", "strong"), ("wea
 def _predict(params: Params, problem: Regression) -> Dataset:
     """What the theorem says of the frozen features that the oracle's labels come from; nothing is known of networks."""
     risks = held_out_risks(safe_stats(params, problem), problem, params.n_samples)
+    # Where true labels leave no risk there is no ratio to it.
+    ratio = np.divide(risks[1:3], risks[0], out=np.full(2, np.nan), where=risks[0] > 0)
     return Dataset(
         {
             "frozen_risk_ratio": (
                 ("oracle",),
-                risks[1:3] / risks[0],
-                {"long_name": "risk over that of true linear labels, with frozen features"},
+                ratio,
+                {"long_name": "risk over that of true linear labels, with frozen features", "missing_allowed": 1},
             ),
         },
         coords={"oracle": list(ORACLE)},

@@ -10,7 +10,7 @@ from xarray import Dataset
 
 from theory.next_token.automaton import Prediction, all_test_prompts, automaton_tolerance
 from theory.next_token.claims import assumptions as needs
-from theory.next_token.claims.measures import has_direction, is_feasible, total_variation
+from theory.next_token.claims.measures import has_direction, total_variation
 from theory.next_token.parameters import Params
 from theory.next_token.prompts import Prompts
 from theory.next_token.structure import Solution, solve
@@ -37,7 +37,7 @@ def program_needs(params: Params, prompts: Prompts) -> tuple[Assumption, ...]:
 
 def asked_prompts(solution: Solution, seed: int = 0) -> list[tuple[int, ...]]:
     """Prompts of distinct tokens for every last token with data: all, or 64 random ones for larger vocabularies."""
-    if not is_feasible(solution):
+    if not solution.feasible:
         return []  # only the order is known then, and it decides the training prompts
     prompts = solution.prompts
     lasts = [int(k) for k in solution.condensation.columns]
@@ -59,7 +59,7 @@ def answers_table(
     counts = np.zeros((len(asked), solution.prompts.vocab_size))
     for row, prompt in enumerate(asked):
         np.add.at(counts[row], list(prompt), 1.0)
-    known = is_feasible(solution)
+    known = solution.feasible
     bound = [
         automaton_tolerance(solution, prompt, answer, log_time) if known else inf
         for prompt, answer in zip(asked, answered, strict=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from theory.next_token.claims.measures import is_feasible
 from theory.next_token.parameters import Params
 from theory.next_token.prompts import Prompts
 from theory.next_token.structure import Solution
@@ -58,7 +57,7 @@ def zero_start(params: Params) -> Assumption:
 
 def strict_complementarity(solution: Solution) -> Assumption:
     """Every tight margin constraint can carry a positive multiplier."""
-    if not is_feasible(solution):
+    if not solution.feasible:
         return Assumption("strict complementarity", False, "no matrix gives every priority a positive margin")
     count = len(solution.degenerate_edges)
     detail = "every tight edge carries a multiplier" if count == 0 else f"{count} tight edges carry no multiplier"
@@ -67,7 +66,7 @@ def strict_complementarity(solution: Solution) -> Assumption:
 
 def connected_support(solution: Solution) -> Assumption:
     """The support edges join all seen components of each last token: every logit is determined."""
-    if not is_feasible(solution):
+    if not solution.feasible:
         return Assumption("connected support", False, "no matrix gives every priority a positive margin")
     columns = solution.condensation.columns
     loose = int(np.sum(~solution.connected[columns]))

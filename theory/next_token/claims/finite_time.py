@@ -19,7 +19,6 @@ from theory.next_token.claims.measures import (
     cosine,
     directional_weights,
     has_direction,
-    is_feasible,
     levels_of,
     still_allowed,
     weights,
@@ -66,7 +65,7 @@ def _logits(params: Params, prompts: Prompts, times: Floats, logits: Floats) -> 
 def _predict_logits(params: Params, prompts: Prompts) -> Dataset:
     solution = solve(prompts)
     times = log_times(params, prompts)
-    if not is_feasible(solution):
+    if not solution.feasible:
         return _logits(params, prompts, times, np.full((len(times), *(prompts.vocab_size,) * 2), np.nan))
     initial = initial_logits(params, prompts)
     return _logits(params, prompts, times, sharp.predicted_logits(solution, times, initial))
@@ -101,14 +100,16 @@ def _shifted(change: Callable[[Params, Prompts, Solution], Floats]) -> Callable[
     """The law with a wrong term: ``change`` is added to every recorded logit."""
 
     def predict(params: Params, prompts: Prompts) -> Dataset:
-        exact = _predict_logits(params, prompts)
-        return exact.assign(logits=exact.logits + change(params, prompts, solve(prompts)))
+        exact, solution = _predict_logits(params, prompts), solve(prompts)
+        return (
+            exact.assign(logits=exact.logits + change(params, prompts, solution)) if has_direction(solution) else exact
+        )
 
     return predict
 
 
 def _no_offset(params: Params, prompts: Prompts, solution: Solution) -> Floats:
-    return -solution.offsets if has_direction(solution) else np.zeros((prompts.vocab_size,) * 2)
+    return -solution.offsets
 
 
 def _no_step_size(params: Params, prompts: Prompts, solution: Solution) -> Floats:
@@ -188,7 +189,7 @@ def _path(logits: Floats, levels: Floats, scores: Floats) -> Dataset:
 def _predict_path(params: Params, prompts: Prompts) -> Dataset:
     solution = solve(prompts)
     size = prompts.vocab_size
-    feasible = is_feasible(solution)
+    feasible = solution.feasible
     path = sharp.predicted_path(solution, PENALTIES) if feasible else np.full((len(PENALTIES), size, size), np.nan)
     return _path(path, levels_of(solution), solution.fin_scores)
 
@@ -197,7 +198,7 @@ def _compare_path(params: Params, prompts: Prompts, prediction: Dataset, raw: Da
     """The smallest penalty against the limit. Gaps: the multipliers of the path are R lambda plus those of the offset,
     so that the gap is off by their ratio over R; twice that is allowed."""
     solution = solve(prompts)
-    if "penalty" not in raw or not is_feasible(solution):
+    if "penalty" not in raw or not solution.feasible:
         return ()
     penalty = float(raw.penalty[-1])
     measured, predicted = raw.logits.values[-1], prediction.logits.values[-1]
@@ -218,9 +219,10 @@ def _compare_path(params: Params, prompts: Prompts, prediction: Dataset, raw: Da
 
 def _path_radius_log(params: Params, prompts: Prompts) -> Dataset:
     """R = log(1 / penalty), without the logarithm of R."""
-    solution = solve(prompts)
-    logits = sharp.predicted_logits(solution, np.log(1 / PENALTIES))
-    return _path(logits, solution.levels, solution.fin_scores)
+    exact, solution = _predict_path(params, prompts), solve(prompts)
+    if not solution.feasible:
+        return exact
+    return exact.assign(logits=(_LOGITS, sharp.predicted_logits(solution, np.log(1 / PENALTIES))))
 
 
 def _path_unit_sizes(params: Params, prompts: Prompts) -> Dataset:

@@ -259,8 +259,10 @@ def _floorless(params: Params, prompts: Prompts) -> Dataset:
 
 
 def _support_count(params: Params, prompts: Prompts) -> Dataset:
-    exact = _predict_gap(params, prompts)
-    return exact.assign(gap_constant=exact.gap_constant * 0 + float(solve(prompts).offset_solution.support.sum()))
+    exact, solution = _predict_gap(params, prompts), solve(prompts)
+    if not has_direction(solution):
+        return exact
+    return exact.assign(gap_constant=exact.gap_constant * 0 + float(solution.offset_solution.support.sum()))
 
 
 loss_gap = Claim(

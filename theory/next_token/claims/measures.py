@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 from xarray import DataArray, Dataset
 
-from theory.errors import DataError
 from theory.next_token.prompts import Prompts
 from theory.next_token.sharp import finite_projection
 from theory.next_token.structure import Solution
@@ -52,20 +51,12 @@ def still_allowed(error: Callable[[int], float], exponent: float, data: Dataset)
 
 def has_direction(solution: Solution) -> bool:
     """Whether W_svm exists and is not zero; it may not exist when the embeddings are dependent."""
-    return is_feasible(solution) and solution.svm.norm_squared > 0
-
-
-def is_feasible(solution: Solution) -> bool:
-    """Whether some matrix gives every priority a positive margin; only dependent embeddings can prevent it."""
-    try:
-        return bool(np.isfinite(solution.svm.norm_squared))
-    except DataError:
-        return False
+    return solution.feasible and solution.svm.norm_squared > 0
 
 
 def levels_of(solution: Solution) -> Floats:
     """Graph-SVM levels [token, last]; NaN where no matrix meets the margins."""
-    return solution.levels if is_feasible(solution) else np.full((solution.prompts.vocab_size,) * 2, np.nan)
+    return solution.levels if solution.feasible else np.full((solution.prompts.vocab_size,) * 2, np.nan)
 
 
 def cosine(left: Floats, right: Floats) -> float:

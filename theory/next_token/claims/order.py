@@ -13,7 +13,7 @@ from xarray import Dataset
 
 from theory.next_token.brute_force import closure, generic_qp
 from theory.next_token.claims import assumptions as needs
-from theory.next_token.claims.measures import is_feasible, levels_of
+from theory.next_token.claims.measures import levels_of
 from theory.next_token.condensation import Condensation
 from theory.next_token.graph import PriorityStructure, priority_structure
 from theory.next_token.parameters import Params
@@ -132,7 +132,7 @@ def _levels(levels: npt.NDArray[np.float64], norm_squared: float) -> Dataset:
 
 def _predict_levels(params: Params, prompts: Prompts) -> Dataset:
     solution = solve(prompts)
-    return _levels(levels_of(solution), solution.svm.norm_squared if is_feasible(solution) else np.nan)
+    return _levels(levels_of(solution), solution.svm.norm_squared if solution.feasible else np.nan)
 
 
 def _compare_levels(params: Params, prompts: Prompts, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:

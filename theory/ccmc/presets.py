@@ -53,6 +53,7 @@ PRESETS = (
         "Balance on a ring",
         _DRAWN | {"chain": "circulant", "stay": 0.37, "advance": 0.55, "initial_tokens": 10_000},
         "From an even prompt the three tokens keep equal shares.",
+        claim="cyclic-bistable",
     ),
     Preset(
         "monologues",

@@ -68,6 +68,7 @@ PRESETS = (
             "n_tokens": 1_000_000_000,
         },
         "The same chain from an uneven prompt: each token dominates in turn, for longer and longer.",
+        claim="cyclic-bistable",
     ),
     Preset(
         "heals",

@@ -47,6 +47,7 @@ PRESETS = (
         "Two tokens, one survives",
         _DRAWN | {"chain": "two_tokens", "odds_first": 2.0, "odds_second": 2.0},
         "Each token prefers itself: half of the runs collapse to one, half to the other.",
+        claim="winner-probability",
     ),
     Preset(
         "balance",
@@ -94,6 +95,7 @@ PRESETS = (
         _DRAWN | {"chain": "random", "vocab_size": 4, "n_samples": 500},
         "With 500 prompts some tokens never lose: their estimates run away, and the mean error explodes.",
         breaks=True,
+        claim="fisher-constant",
     ),
     Preset(
         "unseen_pairs",
@@ -101,6 +103,7 @@ PRESETS = (
         _DRAWN | {"chain": "random", "vocab_size": 4, "unseen_pairs": 2},
         "Two pairs of last token and token are in no prompt: no amount of data finds their probabilities.",
         breaks=True,
+        claim="coverage-connectivity",
     ),
     Preset(
         "islands",
@@ -108,6 +111,7 @@ PRESETS = (
         _DRAWN | {"chain": "random", "vocab_size": 5, "islands": 2, "include_self": "no"},
         "The query is masked out of its keys and prompts come from two groups: ratios across them stay unknown.",
         breaks=True,
+        claim="coverage-connectivity",
     ),
     Preset(
         "polya",
@@ -129,6 +133,7 @@ PRESETS = (
         _DRAWN | {"chain": "random", "vocab_size": 4, "head": "random"},
         "C Eᵀ is not the identity: the layer's output is no longer a probability law.",
         breaks=True,
+        claim="attention-is-ccmc",
     ),
     Preset(
         "too_few_dimensions",
@@ -136,5 +141,6 @@ PRESETS = (
         _DRAWN | {"chain": "random", "vocab_size": 4, "dim": 3},
         "Fewer dimensions than tokens: the weights no longer determine P.",
         breaks=True,
+        claim="w-unique-subspace",
     ),
 )

@@ -59,6 +59,7 @@ PRESETS = (
         "A perfect teacher is not best",
         _PLAIN | {"n_features": 600, "n_samples": 40, "n_teacher_samples": 130},
         "A teacher fitted on 130 samples makes a better student than the truth does (section Test, A fitted teacher).",
+        claim="two-stage",
     ),
     Preset(
         "steep_teacher",
@@ -72,6 +73,7 @@ PRESETS = (
         _PLAIN | {"spectrum": "exponential", "rate": 0.05, "signal_exponent": 3.0, "n_samples": 160},
         "On an exponential spectrum the gain grows without limit: the theorem about exponents needs a power law.",
         breaks=True,
+        claim="scaling-law",
     ),
     Preset(
         "peak",
@@ -100,5 +102,6 @@ PRESETS = (
         _PLAIN | {"n_features": 200, "n_samples": 40, "rotation": 1.0},
         "The teacher's data have other principal directions: the diagonal formula does not apply.",
         breaks=True,
+        claim="two-stage",
     ),
 )

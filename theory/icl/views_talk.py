@@ -19,6 +19,8 @@ from theory.icl.views_plane import contours, coordinates, plane
 CURVE, LONGEST, FEWEST_DRIFTS = 120, 200, 24
 SPAN = (-0.25, 1.6)
 """The plane that is shown, in units of the optimum's larger coordinate."""
+NOTHING_TO_LEARN = 1e-6
+"""An optimum this small is 0 but for rounding; the plane is then shown in units of the step of plentiful examples, 1."""
 
 
 def bowl(params: Params, problem: Regression, trained: Dataset | None = None) -> Dataset:
@@ -32,8 +34,8 @@ def bowl(params: Params, problem: Regression, trained: Dataset | None = None) ->
     second = min(max(1, dim // 2), dim - 1)
     shown = plane(params, problem, second)
     best = n * shown.optimum
-    unit = max(float(np.abs(best).max()), 1e-12)
-    ends = np.array(SPAN) * unit
+    size = float(np.abs(best).max())
+    ends = np.array(SPAN) * (size if size > NOTHING_TO_LEARN else 1.0)
     excess, ellipses = contours(shown.hessian / n**2, best, ends)
     found: dict[str, Any] = {
         "level_risk": (("level",), shown.lowest + excess, {"long_name": "risk on the contour, label noise included"}),

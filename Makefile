@@ -59,5 +59,5 @@ $(READY): pyproject.toml requirements.lock
 	@$(BIN)/python -m pip install $$([ -t 1 ] || echo --quiet) --requirement requirements.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --editable .
 	@echo "Compiling the numerical kernels ..."
-	@$(BIN)/python -m theory.warm
+	@$(BIN)/python -m theory.cli.warm
 	@touch $@

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.harness import Line, least_seconds, readable
-from theory.ccmc.sampling import choose_method, simulate
+from theory.ccmc.simulation.sampling import choose_method, simulate
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.data import zipf_prompts
 from benchmarks.harness import Line, readable, seconds
 from theory.next_token.components import SparseComponents, connected_pairs
-from theory.next_token.prompts import Prompts
+from theory.next_token.problem import Prompts
 
 N, LENGTH, VOCAB_SIZE = 100_000, 32, 1000
 

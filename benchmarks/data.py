@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from theory.next_token.prompts import Prompts, make_prompts
+from theory.next_token.problem import Prompts, make_prompts
 
 
 def zipf_prompts(n: int, length: int, vocab_size: int, flip: float = 0.1, seed: int = 0) -> Prompts:

@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from benchmarks.harness import Line, readable, seconds
-from theory.next_token.descent import descend
 from theory.next_token.model import logits_of
-from theory.next_token.prompts import Prompts, make_prompts
+from theory.next_token.problem import Prompts, make_prompts
+from theory.next_token.simulation.descent import descend
 
 INSTANCES, STEPS, LEARNING_RATE = 64, 4000, 0.1
 N, LENGTH, VOCAB_SIZE, DIM = 6, 4, 6, 8

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from benchmarks.harness import Line, least_seconds, readable
 from theory.distillation.effective_ridge import Stats, compressed, stats
 from theory.distillation.power_law import power_law_nodes
-from theory.distillation.risk import masked, optimal_mask, optimal_surrogate, risk_of
+from theory.distillation.student_risk import masked, optimal_mask, optimal_surrogate, risk_of
 
 Floats = npt.NDArray[np.float64]
 SIZE, SAMPLES, SPECTRUM, SIGNAL = 1_000_000, 200.0, 2.0, 1.5

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from benchmarks.harness import Line, least_seconds, readable
-from theory.distillation.simulation import simulate
-from theory.distillation.teachers import arms
+from theory.distillation.simulation.students import simulate
+from theory.distillation.simulation.teachers import arms
 
 SAMPLES, SIZE, TRIALS = 200, 500, 20
 REQUIRED = 15

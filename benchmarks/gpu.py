@@ -14,12 +14,12 @@ import numpy as np
 import torch
 
 from benchmarks.data import zipf_prompts
-from theory.next_token.descent_compiled import CompiledDescent
-from theory.next_token.descent_tensor import TensorDescent
 from theory.next_token.generators import ranked_noise
-from theory.next_token.prompts import Prompts
-from theory.next_token.rows import Layout, build_layout
-from theory.training import Program
+from theory.next_token.problem import Prompts
+from theory.next_token.simulation.descent_compiled import CompiledDescent
+from theory.next_token.simulation.descent_tensor import TensorDescent
+from theory.next_token.simulation.rows import Layout, build_layout
+from theory.shared.training.engine import Program
 
 CASES: tuple[tuple[str, int], ...] = (
     ("64 models, K=6, n=12", 2000),

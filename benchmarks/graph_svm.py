@@ -8,7 +8,7 @@ from time import perf_counter
 import numpy as np
 
 from benchmarks.harness import Line, readable, seconds
-from theory.next_token.brute_force import generic_margin_problem
+from theory.next_token.experiments.brute_force import generic_margin_problem
 from theory.next_token.generators import ranked_noise
 from theory.next_token.structure import compose
 

@@ -9,8 +9,8 @@ from benchmarks.harness import Line, readable
 from theory.icl.data import draw
 from theory.icl.parameters import Params
 from theory.icl.prompt_law import PromptLaw, law_of
+from theory.icl.simulation.training_prompts import Sampler, generator_of
 from theory.icl.training import train
-from theory.icl.training_prompts import Sampler, generator_of
 
 STEPS = 40
 REQUIRED = {64: 5, 256: 2}

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness import Line, readable
-from theory.next_token.heldout import MAX_WINDOWS
-from widgets.page import Screen
-from widgets.panel import Run
-from widgets.rooms.next_token_data import automaton_figure, automaton_picker, study_figure, study_numbers, text_job
-from widgets.sources import Source
+from theory.next_token.own.held_out import MAX_WINDOWS
+from widgets.kit.page import Screen
+from widgets.kit.panel import Run
+from widgets.kit.sources import Source
+from widgets.next_token.own import automaton_figure, automaton_picker, study_figure, study_numbers, text_job
 
 LENGTHS = (8, 32)
 DISTINCT = 3000

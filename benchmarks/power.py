@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from theory import bench, catalog
-from theory.judge import judge
-from theory.store import Store
-from theory.vocabulary import Claim, Rival
+from theory.core import bench, catalog
+from theory.core.judge import judge
+from theory.core.store import Store
+from theory.core.vocabulary import Claim, Rival
 
 INSTANCES = 120
 FIRST_DATA_SEED = 500

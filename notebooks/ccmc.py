@@ -11,11 +11,10 @@ app = marimo.App(
 with app.setup:
     import marimo as mo
 
-    from widgets import cards, controls, page, panel, sources
-    from widgets.rooms import ccmc as room
-    from widgets.rooms import ccmc_data as own
-    from widgets.rooms import ccmc_prose as prose
-    from widgets.rooms import ccmc_tests as tests
+    from widgets.ccmc import own, prose
+    from widgets.ccmc import page as room
+    from widgets.ccmc import sections as tests
+    from widgets.kit import cards, controls, page, panel, sources
 
 
 @app.cell(hide_code=True)

@@ -11,11 +11,10 @@ app = marimo.App(
 with app.setup:
     import marimo as mo
 
-    from widgets import cards, controls, page, panel
-    from widgets.rooms import distillation as room
-    from widgets.rooms import distillation_data as own
-    from widgets.rooms import distillation_prose as prose
-    from widgets.rooms import distillation_tests as tests
+    from widgets.distillation import own, prose
+    from widgets.distillation import page as room
+    from widgets.distillation import sections as tests
+    from widgets.kit import cards, controls, page, panel
 
 
 @app.cell(hide_code=True)

@@ -13,11 +13,10 @@ with app.setup:
 
     import marimo as mo
 
-    from widgets import cards, controls, page, panel
-    from widgets.rooms import icl as room
-    from widgets.rooms import icl_data as own
-    from widgets.rooms import icl_prose as prose
-    from widgets.rooms import icl_tests as tests
+    from widgets.icl import own, prose
+    from widgets.icl import page as room
+    from widgets.icl import sections as tests
+    from widgets.kit import cards, controls, page, panel
 
 
 @app.cell(hide_code=True)

@@ -11,11 +11,10 @@ app = marimo.App(
 with app.setup:
     import marimo as mo
 
-    from widgets import cards, controls, page, panel, sources
-    from widgets.rooms import next_token as room
-    from widgets.rooms import next_token_data as own
-    from widgets.rooms import next_token_prose as prose
-    from widgets.rooms import next_token_tests as tests
+    from widgets.kit import cards, controls, page, panel, sources
+    from widgets.next_token import own, prose
+    from widgets.next_token import page as room
+    from widgets.next_token import sections as tests
 
 
 @app.cell(hide_code=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser import NO_BROWSER, ROOT, App, find, launch, serve, settle
-from theory import catalog
+from theory.core import catalog
 
 SCHEMES = ("light", "dark")
 WIDTHS = (400, 1400)

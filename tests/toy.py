@@ -12,11 +12,11 @@ import numpy.typing as npt
 import pytest
 from xarray import Dataset
 
-from theory import catalog
-from theory.errors import Cancelled, DataError
-from theory.parameters import Parameters, array, choice, number
-from theory.problem import Problem
-from theory.vocabulary import Assumption, Check, Claim, Emit, Experiment, Paper, Plan, Replicate, Rival, Room, Stop
+from theory.core import catalog
+from theory.core.errors import Cancelled, DataError
+from theory.core.parameters import Parameters, array, choice, number
+from theory.core.problem import Problem
+from theory.core.vocabulary import Assumption, Check, Claim, Emit, Experiment, Paper, Plan, Replicate, Rival, Room, Stop
 
 runs: list[int] = []
 """The number of replicates of every call of an experiment, newest last."""
@@ -126,7 +126,7 @@ COIN = Experiment(
     "seed",
     lambda params, problem, seeds: Plan(0.0, 0, "seed"),
     flip,
-    ("theory.problem",),
+    ("theory.core.problem",),
 )
 VARIANCE = Experiment(
     "variance",
@@ -134,7 +134,7 @@ VARIANCE = Experiment(
     "instance",
     lambda params, problem, seeds: Plan(0.0, 0, "instance"),
     square,
-    ("theory.problem",),
+    ("theory.core.problem",),
 )
 HEADS = Claim(
     id="heads",

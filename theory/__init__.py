@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from theory.bench import check, predict
-    from theory.catalog import claim, claims, room, rooms
+    from theory.core.bench import check, predict
+    from theory.core.catalog import claim, claims, room, rooms
 
 __all__ = ["check", "claim", "claims", "predict", "room", "rooms"]
 
@@ -24,4 +24,4 @@ def __getattr__(name: str) -> Any:
 
     if name not in __all__:
         raise AttributeError(f"module 'theory' has no attribute {name!r}")
-    return getattr(import_module(f"theory.{_HOME.get(name, 'catalog')}"), name)
+    return getattr(import_module(f"theory.core.{_HOME.get(name, 'catalog')}"), name)

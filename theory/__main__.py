@@ -2,7 +2,7 @@
 
 import sys
 
-from theory.cli import main
+from theory.cli.commands import main
 
 if __name__ == "__main__":
     sys.exit(main())

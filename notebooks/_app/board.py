@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from theory.vocabulary import Room, Status
+from theory.core.vocabulary import Room, Status
 
 LOGGER = logging.getLogger(__name__)
 

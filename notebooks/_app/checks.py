@@ -14,10 +14,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from theory import catalog
-from theory.bench import check_claim
-from theory.vocabulary import Claim
-from widgets.pictures import PICTURES, thumbnail
+from theory.core import catalog
+from theory.core.bench import check_claim
+from theory.core.vocabulary import Claim
+from widgets.kit.pictures import PICTURES, thumbnail
 
 LOGGER = logging.getLogger(__name__)
 

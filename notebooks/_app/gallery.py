@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from notebooks._app.board import Board, Outcome
-from theory.vocabulary import Claim, Room, Status
+from theory.core.vocabulary import Claim, Room, Status
 
 WORDS: dict[Status, tuple[str, str]] = {
     "holds": ("✓", "Holds"),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nbformat
 
-from theory import catalog
+from theory.core import catalog
 
 HOME = Path(__file__).resolve().parent.parent
 

@@ -12,7 +12,8 @@ CELLS = (
     "import theory\n"
     "from theory.ccmc import views\n"
     "from theory.ccmc.presets import PRESETS\n"
-    "from widgets import ccmc, jupyter\n\n"
+    "from widgets.ccmc import figures as ccmc\n"
+    "from widgets.kit import jupyter\n\n"
     "jupyter.use()\n"
     'room = theory.room("ccmc")\n'
     "[(claim.id, claim.title) for claim in room.claims]",

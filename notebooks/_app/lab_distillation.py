@@ -11,9 +11,10 @@ CELLS = (
     "import numpy as np\n\n"
     "import theory\n"
     "from theory.distillation import views\n"
-    "from theory.distillation.measured import fits_of\n"
-    "from theory.distillation.risk import risk\n"
-    "from widgets import distillation, jupyter\n\n"
+    "from theory.distillation.simulation.learning_curves import fits_of\n"
+    "from theory.distillation.student_risk import risk\n"
+    "from widgets.distillation import figures as distillation\n"
+    "from widgets.kit import jupyter\n\n"
     "jupyter.use()\n"
     'room = theory.room("distillation")\n'
     "[(claim.id, claim.title) for claim in room.claims]",

@@ -11,10 +11,11 @@ CELLS = (
     "import numpy as np\n\n"
     "import theory\n"
     "from theory.icl import views\n"
-    "from theory.icl.landed import landed\n"
+    "from theory.icl.simulation.layers import landed\n"
     "from theory.icl.optimum import independent_optimum\n"
     "from theory.icl.retrieval import rag_crossover\n"
-    "from widgets import icl, jupyter\n\n"
+    "from widgets.icl import figures as icl\n"
+    "from widgets.kit import jupyter\n\n"
     "jupyter.use()\n"
     'room = theory.room("icl")\n'
     "[(claim.id, claim.title) for claim in room.claims]",

@@ -11,7 +11,8 @@ CELLS = (
     "import theory\n"
     "from theory.next_token import views\n"
     "from theory.next_token.structure import solve\n"
-    "from widgets import jupyter, next_token\n\n"
+    "from widgets.kit import jupyter\n"
+    "from widgets.next_token import figures as next_token\n\n"
     "jupyter.use()\n"
     'room = theory.room("next_token")\n'
     "[(claim.id, claim.title) for claim in room.claims]",

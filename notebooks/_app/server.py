@@ -30,11 +30,11 @@ from starlette.staticfiles import StaticFiles
 from notebooks._app.access import Access, Guard
 from notebooks._app.board import Board
 from notebooks._app.gallery import gallery_page, gallery_status, skeleton
-from theory import catalog
-from theory.bench import check_claim
-from theory.store import Store
-from theory.vocabulary import Room
-from widgets.pictures import PICTURES
+from theory.core import catalog
+from theory.core.bench import check_claim
+from theory.core.store import Store
+from theory.core.vocabulary import Room
+from widgets.kit.pictures import PICTURES
 
 LOGGER = logging.getLogger(__name__)
 

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from theory.ccmc import attention
-from theory.ccmc.attention import (
+from theory.ccmc import mapping as attention
+from theory.ccmc.data import draw
+from theory.ccmc.experiments.mapping import any_weights, attend, subspace_weights
+from theory.ccmc.mapping import (
     ccmc_next,
     condition_number,
     gram_of,
@@ -23,10 +25,8 @@ from theory.ccmc.attention import (
     weighted_next,
     weights_of,
 )
-from theory.ccmc.data import draw
-from theory.ccmc.experiments_mapping import any_weights, attend, subspace_weights
 from theory.ccmc.parameters import Params
-from theory.errors import DataError
+from theory.core.errors import DataError
 
 P = np.array([[0.2, 0.5, 0.3], [0.6, 0.3, 0.1], [0.25, 0.15, 0.6]])
 

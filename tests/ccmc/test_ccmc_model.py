@@ -7,17 +7,17 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from theory.ccmc.attention import weighted_next, weights_of
 from theory.ccmc.data import draw
-from theory.ccmc.experiments_training import outside_part
+from theory.ccmc.experiments.training import outside_part
 from theory.ccmc.fisher import descent_steps, information_of, weights_curvature
 from theory.ccmc.fitting import fit_rows, wins_of
 from theory.ccmc.label_sets import curvature_bound, initial_weights, label_sets
+from theory.ccmc.mapping import weighted_next, weights_of
 from theory.ccmc.model import Layer, attention_layer, explicit_prompts, generate, head_of_chain
 from theory.ccmc.parameters import Params
 from theory.ccmc.training import train
-from theory.errors import Cancelled, DataError, ParameterError
-from theory.weight_files import weights_from_safetensors, weights_to_safetensors
+from theory.core.errors import Cancelled, DataError, ParameterError
+from theory.shared.files.weights import weights_from_safetensors, weights_to_safetensors
 
 PARAMS = Params(chain="random", vocab_size=4, concentration=3.0, n_samples=2000, embedding="gaussian")
 CHAINS = [draw(PARAMS, 0), draw(PARAMS.with_values(vocab_size=3, n_samples=800, dim=5, embedding="orthonormal"), 1)]

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory.ccmc.coverage import Coverage, coverage, coverage_of, next_prompts
 from theory.ccmc.data import draw
-from theory.ccmc.experiments_coverage import newton_fits
+from theory.ccmc.experiments.coverage import newton_fits
 from theory.ccmc.parameters import Params
-from theory.errors import DataError
-from theory.vocabulary import Replicate
+from theory.ccmc.prompt_coverage import Coverage, coverage, coverage_of, next_prompts
+from theory.core.errors import DataError
+from theory.core.vocabulary import Replicate
 
 designs = st.integers(2, 5).flatmap(
     lambda size: st.tuples(

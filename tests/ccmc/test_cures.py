@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import beta
 
-from theory import catalog
 from theory.ccmc.cures import balance, left_of_start, recency_growth, stationary_law
-from theory.ccmc.fixation import fixation, longest_neutral_time, neutral_fixation
-from theory.errors import ParameterError
+from theory.ccmc.window_fixation import fixation, longest_neutral_time, neutral_fixation
+from theory.core import catalog
+from theory.core.errors import ParameterError
 
 Floats = npt.NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theory.ccmc.cyclic import Ring, ring_of
-from theory.ccmc.experiments_flows import growth, linear_rate, scatter, sojourn_ratio
+from theory.ccmc.experiments.flows import growth, linear_rate, scatter, sojourn_ratio
 from theory.ccmc.fluctuations import limit_covariance, long_run_covariance
 from theory.ccmc.winners import fixed_points, jacobian
 

@@ -8,14 +8,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory.ccmc.attention import weights_of
-from theory.ccmc.coverage import coverage_of
 from theory.ccmc.data import draw
 from theory.ccmc.fisher import Information, descent_steps, fisher_blocks, information_of, weights_curvature
 from theory.ccmc.label_sets import curvature_bound
+from theory.ccmc.mapping import weights_of
 from theory.ccmc.model import attention_layer, head_of_chain
 from theory.ccmc.parameters import Params
-from theory.choice import estimation_variance, fisher_information
+from theory.ccmc.prompt_coverage import coverage_of
+from theory.shared.choice import estimation_variance, fisher_information
 
 
 def test_blocks_are_those_of_the_choice_model() -> None:

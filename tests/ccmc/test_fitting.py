@@ -8,18 +8,18 @@ import choix
 import numpy as np
 import pytest
 
-from theory.ccmc.coverage import coverage_of
 from theory.ccmc.data import draw
 from theory.ccmc.design import given_design
-from theory.ccmc.experiments_learning import fits
-from theory.ccmc.fit_report import fit_report, held_out_losses
+from theory.ccmc.experiments.learning import fits
 from theory.ccmc.fitting import centred, fit_rows, log_likelihood, wins_of
-from theory.ccmc.held_out import score
 from theory.ccmc.label_sets import drawn_labels, label_sets, next_laws
+from theory.ccmc.own.held_out import score
+from theory.ccmc.own.report import fit_report, held_out_losses
 from theory.ccmc.parameters import Params
-from theory.choice import fit_choice
-from theory.errors import Cancelled, DataError
-from theory.vocabulary import Replicate
+from theory.ccmc.prompt_coverage import coverage_of
+from theory.core.errors import Cancelled, DataError
+from theory.core.vocabulary import Replicate
+from theory.shared.choice import fit_choice
 
 PARAMS = Params(chain="random", vocab_size=4, concentration=2.0, n_samples=2000)
 

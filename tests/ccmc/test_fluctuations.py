@@ -16,7 +16,7 @@ from theory.ccmc.fluctuations import (
     two_token_variance,
 )
 from theory.ccmc.winners import winner_sets
-from theory.errors import DataError
+from theory.core.errors import DataError
 
 THREE = np.array([[0.1, 0.7, 0.2], [0.15, 0.05, 0.8], [0.75, 0.2, 0.05]])
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from theory.ccmc.data import draw
-from theory.ccmc.generation import generation
+from theory.ccmc.experiments.generation import generation
 from theory.ccmc.parameters import Params
-from theory.ccmc.sampling import simulate, tempered
-from theory.errors import Cancelled, ParameterError
-from theory.vocabulary import Replicate
+from theory.ccmc.simulation.sampling import simulate, tempered
+from theory.core.errors import Cancelled, ParameterError
+from theory.core.vocabulary import Replicate
 
 
 def measure(params: Params, seeds: list[int], **options: Any) -> list[Any]:

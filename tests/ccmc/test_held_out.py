@@ -8,10 +8,10 @@ import math
 import numpy as np
 import pytest
 
-from theory.ccmc.held_out import cut_log, cut_text, score
+from theory.ccmc.own.held_out import cut_log, cut_text, score
 from theory.ccmc.parameters import Params
-from theory.errors import DataError
-from theory.text import tokenise
+from theory.core.errors import DataError
+from theory.shared.files.text import tokenise
 
 PARAMS = Params(prompt_length=5)
 TEXT = ("the cat saw the dog and the dog saw the cat while a bird saw the cat " * 30).encode()

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from theory.ccmc.attention import weights_of
-from theory.ccmc.chain import Chain
 from theory.ccmc.data import draw
-from theory.ccmc.layer_texts import layer_texts, trained_layer
+from theory.ccmc.mapping import weights_of
 from theory.ccmc.model import Layer, head_of_chain
 from theory.ccmc.parameters import Params
-from theory.errors import Cancelled, DataError
+from theory.ccmc.problem import Chain
+from theory.ccmc.simulation.layer_texts import layer_texts, trained_layer
+from theory.core.errors import Cancelled, DataError
 
 TOKENS = 5
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from theory.ccmc.data import draw
-from theory.ccmc.learning_curve import learning_curve
 from theory.ccmc.parameters import Params
-from theory.errors import Cancelled, DataError
+from theory.ccmc.simulation.learning_curve import learning_curve
+from theory.core.errors import Cancelled, DataError
 
 PARAMS = Params(chain="random", vocab_size=3, prompt_length=5)
 

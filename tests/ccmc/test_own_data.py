@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theory.ccmc.own_data import from_text, identifiability_report, load
+from theory.ccmc.own.read import from_text, identifiability_report, load
 from theory.ccmc.parameters import Params
-from theory.errors import BenchError, DataError, ParameterError
-from theory.text import language_reference
+from theory.core.errors import BenchError, DataError, ParameterError
+from theory.shared.files.text import language_reference
 
 P = [[0.5, 0.25, 0.25], [0.125, 0.75, 0.125], [0.5, 0.0, 0.5]]
 PARAMS = Params(n_samples=200)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory.ccmc.experiments_flows import climbs, growth
+from theory.ccmc.experiments.flows import climbs, growth
 from theory.ccmc.reversible import ascent, balance_defect, height, local_maxima, potential_matrix
 from theory.ccmc.winners import winner_sets
 

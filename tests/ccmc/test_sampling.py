@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from scipy.special import digamma, polygamma
 from scipy.stats import chi2, chi2_contingency
 
-from theory.ccmc import samplers_state
-from theory.ccmc.samplers_positions import distance
-from theory.ccmc.samplers_random import log_gamma_variate, repeats, streams, uniform
-from theory.ccmc.sampling import (
+from theory.ccmc.simulation import state as samplers_state
+from theory.ccmc.simulation.positions import distance
+from theory.ccmc.simulation.random_numbers import log_gamma_variate, repeats, streams, uniform
+from theory.ccmc.simulation.sampling import (
     choose_method,
     expected_events,
     generate_text,
@@ -24,7 +24,7 @@ from theory.ccmc.sampling import (
     simulate,
     tempered,
 )
-from theory.errors import Cancelled, DataError, ParameterError
+from theory.core.errors import Cancelled, DataError, ParameterError
 
 Floats = npt.NDArray[np.float64]
 MIXED = np.array([[0.2, 0.5, 0.3], [0.6, 0.1, 0.3], [0.25, 0.45, 0.3]])

@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from theory import catalog
 from theory.ccmc.claims.stays import stay_checks
-from theory.ccmc.experiments_stays import LENGTH, prompt_near, resting_mixtures, stays
+from theory.ccmc.experiments.stays import LENGTH, prompt_near, resting_mixtures, stays
 from theory.ccmc.winners import fixed_points
-from theory.errors import Cancelled
-from theory.judge import judge_check
-from theory.result import stack
-from theory.vocabulary import Replicate
+from theory.core import catalog
+from theory.core.errors import Cancelled
+from theory.core.judge import judge_check
+from theory.core.result import stack
+from theory.core.vocabulary import Replicate
 
 Floats = npt.NDArray[np.float64]
 

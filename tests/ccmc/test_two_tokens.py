@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory.ccmc.experiments_flows import growth
+from theory.ccmc.experiments.flows import growth
 from theory.ccmc.two_tokens import TwoTokens, decided_probability, two_tokens, winner_probability
-from theory.errors import DataError
+from theory.core.errors import DataError
 
 Floats = npt.NDArray[np.float64]
 ODDS = st.floats(0.05, 20.0).filter(lambda odds: abs(np.log(odds)) > 0.05)

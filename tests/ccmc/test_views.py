@@ -7,14 +7,14 @@ import pytest
 from xarray import Dataset
 
 from theory.ccmc import views
-from theory.ccmc.chain import Chain
 from theory.ccmc.data import draw
 from theory.ccmc.flow import basins
 from theory.ccmc.parameters import Params
-from theory.ccmc.sampling import generate_text, simulate
-from theory.ccmc.views_runs import TIMES
-from theory.ccmc.views_simplex import ROWS
-from theory.errors import Cancelled, DataError
+from theory.ccmc.problem import Chain
+from theory.ccmc.simulation.sampling import generate_text, simulate
+from theory.ccmc.views.runs import TIMES
+from theory.ccmc.views.simplex import ROWS
+from theory.core.errors import Cancelled, DataError
 
 TWO_WINNERS = ((0.3, 0.5, 0.15, 0.05), (0.55, 0.2, 0.15, 0.1), (0.2, 0.2, 0.5, 0.1), (0.3, 0.3, 0.3, 0.1))
 

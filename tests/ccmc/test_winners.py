@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from theory.ccmc import flow
 from theory.ccmc.winners import fixed_points, jacobian, single_winners, tangent_basis, winner_sets
-from theory.errors import ParameterError
+from theory.core.errors import ParameterError
 
 Floats = npt.NDArray[np.float64]
 TWO_WINNERS = np.array([[0.3, 0.5, 0.15, 0.05], [0.55, 0.2, 0.15, 0.1], [0.2, 0.2, 0.5, 0.1], [0.3, 0.3, 0.3, 0.1]])

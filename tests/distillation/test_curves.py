@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
+from theory.core.errors import ParameterError
 from theory.distillation.curves import gain_map, learning_curves, local_slopes, tuned_ridge
 from theory.distillation.effective_ridge import stats
 from theory.distillation.power_law import power_law_limits
-from theory.distillation.risk import amplified, masked, optimal_mask, optimal_surrogate, risk
-from theory.errors import ParameterError
+from theory.distillation.student_risk import amplified, masked, optimal_mask, optimal_surrogate, risk
 
 INDEX = np.arange(1.0, 301)
 EIGENVALUES, SIGNAL = INDEX**-1.8, INDEX ** ((1.8 - 1.4) / 2)

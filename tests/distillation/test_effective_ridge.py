@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
+from theory.core.errors import ParameterError
 from theory.distillation.effective_ridge import compressed, solve_tau, solve_taus, stats
-from theory.errors import ParameterError
 
 Floats = npt.NDArray[np.float64]
 

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from theory.core.errors import DataError
 from theory.distillation.claims.features import feature_universality
 from theory.distillation.digits import WIDTH, attention_features, augmented, digits
 from theory.distillation.effective_ridge import stats
+from theory.distillation.experiments.features import feature_trials
 from theory.distillation.feature_risk import ARMS, held_out_risks
-from theory.distillation.feature_trials import feature_trials
 from theory.distillation.features import digits_population, from_features
 from theory.distillation.parameters import Params
 from theory.distillation.problem import Regression
-from theory.errors import DataError
 
 
 @pytest.fixture(scope="module")

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from theory.distillation.chain import chain_of
+from theory.core.errors import ParameterError
 from theory.distillation.claims.extensions import generations_claim
 from theory.distillation.data import draw
 from theory.distillation.effective_ridge import compressed
+from theory.distillation.fitted_teachers import generations, two_stage
+from theory.distillation.generation_chain import chain_of
 from theory.distillation.parameters import Params
 from theory.distillation.power_law import power_law_nodes
-from theory.distillation.risk import risk
-from theory.distillation.two_stage import generations, two_stage
-from theory.errors import ParameterError
+from theory.distillation.student_risk import risk
 
 INDEX = np.arange(1.0, 801)
 EIGENVALUES, SIGNAL = INDEX**-1.5, np.ones(800)

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from xarray import concat
 
+from theory.core.errors import Cancelled
+from theory.core.vocabulary import Replicate
 from theory.distillation.claims.networks import trained_network_w2s
 from theory.distillation.data import draw
-from theory.distillation.network_trials import LABELS, network_students
-from theory.distillation.networks import initial_weights, train
+from theory.distillation.experiments.networks import LABELS, network_students
 from theory.distillation.parameters import Params
-from theory.errors import Cancelled
-from theory.vocabulary import Replicate
+from theory.distillation.training import initial_weights, train
 
 
 def silent(*_: object) -> None:

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory.distillation.feature_files import MOST_BYTES
-from theory.distillation.feature_report import feature_report
+from theory.core.errors import BenchError, DataError, ParameterError
 from theory.distillation.features import from_features
-from theory.distillation.own_data import load
+from theory.distillation.own.read import load
+from theory.distillation.own.report import feature_report
+from theory.distillation.own.tables import MOST_BYTES
 from theory.distillation.parameters import Params
-from theory.errors import BenchError, DataError, ParameterError
 
 GENERATOR = np.random.default_rng(0)
 FEATURES = (GENERATOR.standard_normal((400, 10)) * np.arange(1, 11) ** -0.5).round(4)

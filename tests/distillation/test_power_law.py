@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
+from theory.core.errors import ParameterError
 from theory.distillation.effective_ridge import solve_tau, stats
 from theory.distillation.power_law import near_boundary, power_law_limits, power_law_nodes
-from theory.distillation.risk import amplified, optimal_mask
-from theory.errors import ParameterError
+from theory.distillation.student_risk import amplified, optimal_mask
 
 
 @pytest.mark.parametrize("exponent", [0.0, 0.8, 1.5, 3.0])

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from theory.core.errors import Cancelled, DataError
 from theory.distillation.effective_ridge import Stats, stats
-from theory.distillation.risk import (
+from theory.distillation.simulation.students import check_resolvable, fit, simulate
+from theory.distillation.student_risk import (
     amplified,
     curvature,
     gain_bounds,
@@ -21,8 +23,6 @@ from theory.distillation.risk import (
     risk,
     risk_of,
 )
-from theory.distillation.simulation import check_resolvable, fit, simulate
-from theory.errors import Cancelled, DataError
 
 Floats = npt.NDArray[np.float64]
 

@@ -7,28 +7,28 @@ from typing import Any
 import numpy as np
 import pytest
 
+from theory.core.errors import Cancelled, DataError
+from theory.core.judge import judge
+from theory.core.result import stack
+from theory.core.vocabulary import Experiment, Replicate
 from theory.distillation.claims.extensions import generations_claim
 from theory.distillation.claims.penalties import ridge_versus_teacher
 from theory.distillation.claims.rotation import rotated_teacher
 from theory.distillation.claims.two_stage import two_stage_claim
 from theory.distillation.data import draw
-from theory.distillation.experiments_stages import generation_chain, penalties_of, ridge_penalties, two_stages
+from theory.distillation.experiments.stages import generation_chain, penalties_of, ridge_penalties, two_stages
+from theory.distillation.fitted_teachers import generations, two_stage
 from theory.distillation.parameters import Params
 from theory.distillation.problem import Floats
-from theory.distillation.simulation import fit
-from theory.distillation.stage_simulation import (
+from theory.distillation.simulation.stages import (
     fitted,
     generations_trial,
     moments,
     penalties_trial,
     two_stage_trial,
 )
-from theory.distillation.two_stage import generations, two_stage
-from theory.errors import Cancelled, DataError
-from theory.judge import judge
-from theory.result import stack
-from theory.spectra import rotated_basis
-from theory.vocabulary import Experiment, Replicate
+from theory.distillation.simulation.students import fit
+from theory.shared.spectra import rotated_basis
 
 INDEX = np.arange(1.0, 61)
 EIGENVALUES, SIGNAL = INDEX**-1.5, INDEX**0.1

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from theory.core.judge import judge
+from theory.core.result import stack
+from theory.core.vocabulary import Claim, Replicate, Verdict
 from theory.distillation.claims.fluctuations import finite_sample_band, relative_spread
 from theory.distillation.claims.gain import w2s_gain_bounds
 from theory.distillation.claims.mask import optimal_mask_claim
@@ -13,9 +16,6 @@ from theory.distillation.claims.scaling import scaling_law
 from theory.distillation.claims.surrogate import optimal_surrogate_claim
 from theory.distillation.data import draw
 from theory.distillation.parameters import Params
-from theory.judge import judge
-from theory.result import stack
-from theory.vocabulary import Claim, Replicate, Verdict
 
 CLAIMS = (omniscient_risk, optimal_surrogate_claim, optimal_mask_claim, w2s_gain_bounds)
 CURVES = (scaling_law, finite_sample_band)

@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from theory.core.errors import ParameterError
 from theory.distillation.claims.rotation import rotated_teacher
 from theory.distillation.claims.stages import finite_size
 from theory.distillation.claims.two_stage import two_stage_claim
 from theory.distillation.data import draw
 from theory.distillation.effective_ridge import stats
+from theory.distillation.fitted_teachers import two_stage, two_stage_dense
 from theory.distillation.parameters import Params
 from theory.distillation.problem import Floats
-from theory.distillation.risk import risk
 from theory.distillation.stage_curves import features_seen, student_and_teacher, two_stage_curve
-from theory.distillation.two_stage import two_stage, two_stage_dense
-from theory.errors import ParameterError
-from theory.spectra import rotated_basis
+from theory.distillation.student_risk import risk
+from theory.shared.spectra import rotated_basis
 
 
 def power_law(size: int, alpha: float, beta: float) -> tuple[Floats, Floats]:

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from theory.icl.adam import Adam
 from theory.icl.data import draw
 from theory.icl.drift import attention_risk_under_drift, h3_optimum, kalman_risk, task_correlation
 from theory.icl.landscape import gd_path, landscape
@@ -17,6 +16,7 @@ from theory.icl.optimum import independent_optimum, optimal_preconditioner, risk
 from theory.icl.parameters import Params
 from theory.icl.problem import Floats, Regression
 from theory.icl.retrieval import alignment_optimum, rag_crossover, rag_optimum
+from theory.shared.training.adam import Adam
 
 
 def crooked() -> Regression:

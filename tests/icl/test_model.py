@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from theory.errors import ParameterError
+from theory.core.errors import ParameterError
 from theory.icl.data import draw
 from theory.icl.model import MODELS, build, initial_weights, weights_of
 from theory.icl.parameters import Params
 from theory.icl.prompt_law import PromptLaw, law_of
-from theory.icl.training_prompts import Sampler, generator_of
+from theory.icl.simulation.training_prompts import Sampler, generator_of
 
 DIM, LENGTH, MODELS_AT_ONCE, PROMPTS = 3, 4, 2, 5
 

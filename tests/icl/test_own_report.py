@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from theory.errors import BenchError
+from theory.core.errors import BenchError
 from theory.icl.low_rank import lora_risks, low_rank_risks
 from theory.icl.optimum import independent_optimum, risk_surface
-from theory.icl.own_data import load
-from theory.icl.own_report import lora_report, own_report
+from theory.icl.own.read import load
+from theory.icl.own.report import lora_report, own_report
 from theory.icl.parameters import Params
 from theory.icl.problem import Regression
 

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 from xarray import Dataset
 
-from theory.errors import BenchError, Cancelled
-from theory.icl import landed as landing
-from theory.icl import layer_runs
+from theory.core.errors import BenchError, Cancelled
 from theory.icl.aligned_surface import AlignedSurface, alignment_surface, retrieval_surface
 from theory.icl.claims.best_steps import best_step
 from theory.icl.data import draw
@@ -16,6 +14,8 @@ from theory.icl.low_rank import low_rank_risks
 from theory.icl.optimum import independent_optimum
 from theory.icl.parameters import Params
 from theory.icl.retrieval import alignment_optimum, rag_optimum
+from theory.icl.simulation import layers as landing
+from theory.icl.simulation import page_runs as layer_runs
 
 PROMPTS = 60_000
 STEP = np.diag([0.05, 0.1, -0.02]) + 0.01

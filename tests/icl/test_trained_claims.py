@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from xarray import Dataset
 
+from theory.core.judge import judge
 from theory.icl.claims.best_steps import best_step
 from theory.icl.claims.equivalence import PROMPTS
 from theory.icl.claims.trained import allowance, arrived, risk_checks
 from theory.icl.data import draw
 from theory.icl.optimum import independent_optimum_matrix
 from theory.icl.parameters import Params
-from theory.judge import judge
 
 MODELS, COUNT, DIM = 4, 3000, 3
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from theory.errors import Cancelled, ParameterError
+from theory.core.errors import Cancelled, ParameterError
 from theory.icl.data import draw
 from theory.icl.effective import effective_preconditioner
 from theory.icl.optimum import independent_optimum, risk_surface
@@ -77,7 +77,7 @@ def test_values_at_random_can_end_in_a_poor_minimum_of_rank_one() -> None:
     import torch
 
     from theory.icl.model import build
-    from theory.icl.training_prompts import Sampler, generator_of
+    from theory.icl.simulation.training_prompts import Sampler, generator_of
 
     tested = law(dim=5, context_length=10, spectrum_decay=3.0)
     params = Params(**(BASE | {"dim": 5, "context_length": 10, "spectrum_decay": 3.0}))

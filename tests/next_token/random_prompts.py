@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st
 
-from theory.next_token.prompts import Prompts, make_prompts
+from theory.next_token.problem import Prompts, make_prompts
 
 Floats = npt.NDArray[np.float64]
 

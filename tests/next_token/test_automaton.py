@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 from tests.next_token.random_prompts import descend, problems, ranked, reachability, total_variation, unit_rows
-from theory.errors import DataError, ParameterError
+from theory.core.errors import DataError, ParameterError
 from theory.next_token.automaton import (
     all_test_prompts,
     automaton_next,
@@ -17,8 +17,8 @@ from theory.next_token.automaton import (
     slow_tie_gap,
     tie_distribution,
 )
-from theory.next_token.flow import log_time_flow, relaxed_flow
-from theory.next_token.prompts import Prompts, make_prompts
+from theory.next_token.problem import Prompts, make_prompts
+from theory.next_token.simulation.flow import log_time_flow, relaxed_flow
 from theory.next_token.structure import compose
 
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory.errors import DataError
+from theory.core.errors import DataError
 from theory.next_token.contradiction import effect_of_removal, shortest_contradictions
 from theory.next_token.finite import fit_finite
 from theory.next_token.generators import one_contradiction, planted, ranked_noise
 from theory.next_token.graph import acyclic, priority_graph, priority_structure
-from theory.next_token.prompts import Prompts, make_prompts
+from theory.next_token.problem import Prompts, make_prompts
 
 
 @given(st.integers(0, 10**6))

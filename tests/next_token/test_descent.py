@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.next_token.training_cases import random_prompts
-from theory.errors import Cancelled, DataError, ParameterError
-from theory.next_token.descent import Trajectory, descend
-from theory.next_token.prompts import Prompts, make_prompts
-from theory.next_token.rows import build_layout, curvature_bound
+from theory.core.errors import Cancelled, DataError, ParameterError
+from theory.next_token.problem import Prompts, make_prompts
+from theory.next_token.simulation.descent import Trajectory, descend
+from theory.next_token.simulation.rows import build_layout, curvature_bound
 
 ENGINES = ["compiled", "tensor"]
 LOSSES = ["log", "squared", "linear"]

@@ -7,8 +7,7 @@ import pytest
 from scipy.optimize import minimize
 
 from tests.next_token.random_prompts import descend, loss_and_gradient, ranked, reachability
-from theory.choice import estimation_variance, fisher_information
-from theory.errors import ParameterError
+from theory.core.errors import ParameterError
 from theory.next_token.extraction import (
     classified_correctly,
     extract,
@@ -18,6 +17,7 @@ from theory.next_token.extraction import (
     true_relation,
 )
 from theory.next_token.structure import compose
+from theory.shared.choice import estimation_variance, fisher_information
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 from theory.next_token.finite import finite_curvature, finite_subspace, fit_finite, w_fin
 from theory.next_token.generators import random_unit, ranked_noise
 from theory.next_token.graph import acyclic, priority_graph, priority_structure
-from theory.next_token.prompts import Prompts, make_prompts
+from theory.next_token.problem import Prompts, make_prompts
 
 
 def _restricted(prompts: Prompts) -> list[tuple[int, int, dict[int, int]]]:

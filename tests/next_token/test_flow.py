@@ -7,12 +7,12 @@ import pytest
 from scipy.optimize import minimize
 
 from tests.next_token.random_prompts import descend, loss_and_gradient, ranked, unit_rows
-from theory.errors import Cancelled, ParameterError
+from theory.core.errors import Cancelled, ParameterError
 from theory.next_token import sharp
 from theory.next_token.convex import assemble, blocks
-from theory.next_token.flow import log_time_flow, log_time_flow_dataset, relaxed_flow
-from theory.next_token.prompts import make_prompts
-from theory.next_token.regularisation import PENALTIES, loss_of, newton_path, newton_path_dataset
+from theory.next_token.problem import make_prompts
+from theory.next_token.simulation.flow import log_time_flow, log_time_flow_dataset, relaxed_flow
+from theory.next_token.simulation.regularisation import PENALTIES, loss_of, newton_path, newton_path_dataset
 from theory.next_token.structure import compose
 
 

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from theory.errors import ParameterError
+from theory.core.errors import ParameterError
 from theory.next_token import generators
 from theory.next_token.finite import fit_finite
 from theory.next_token.graph import acyclic, priority_structure
-from theory.next_token.prompts import make_prompts
+from theory.next_token.problem import make_prompts
 
 
 @given(st.integers(2, 8), st.integers(1, 6), st.integers(0, 999), st.data())

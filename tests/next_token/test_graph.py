@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory.errors import DataError
+from theory.core.errors import DataError
 from theory.next_token.graph import acyclic, connected_pairs, order_facts, priority_graph, priority_structure
 from theory.next_token.graph_export import condensation_graph, to_graphml, to_json
-from theory.next_token.prompts import Prompts, make_prompts
+from theory.next_token.problem import Prompts, make_prompts
 
 
 @st.composite

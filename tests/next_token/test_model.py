@@ -7,9 +7,7 @@ import pytest
 import torch
 
 from tests.next_token.training_cases import random_prompts
-from theory.errors import Cancelled, DataError, ParameterError
-from theory.next_token.attention import train_attention
-from theory.next_token.descent import descend
+from theory.core.errors import Cancelled, DataError, ParameterError
 from theory.next_token.model import (
     attention_layer,
     head_of,
@@ -19,7 +17,9 @@ from theory.next_token.model import (
     weights_of,
     weights_to_safetensors,
 )
-from theory.next_token.prompts import make_prompts
+from theory.next_token.problem import make_prompts
+from theory.next_token.simulation.descent import descend
+from theory.next_token.training import train_attention
 
 PROBLEMS = [
     random_prompts(0, dim=8),

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theory.errors import DataError
-from theory.next_token.prompts import make_prompts, merged, select
+from theory.core.errors import DataError
+from theory.next_token.problem import make_prompts, merged, select
 
 BAD: list[tuple[str, dict[str, Any], str]] = [
     ("no_prompts", {"sequences": [], "labels": []}, "no prompt"),

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from scipy.optimize import minimize
 
 from tests.next_token.random_prompts import descend, loss_and_gradient, problems, ranked, unit_rows
-from theory.errors import ParameterError
+from theory.core.errors import ParameterError
 from theory.next_token import sharp
-from theory.next_token.flow import log_time_flow
-from theory.next_token.prompts import Prompts, make_prompts
+from theory.next_token.problem import Prompts, make_prompts
+from theory.next_token.simulation.flow import log_time_flow
 from theory.next_token.structure import Solution, compose, solve
 
 STEPS = [300, 3000, 30_000]

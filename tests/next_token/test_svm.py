@@ -11,9 +11,9 @@ from scipy.optimize import linprog
 
 from benchmarks.data import zipf_prompts
 from tests.next_token.random_prompts import problems, ranked, reachability, unit_rows
-from theory.errors import DataError
+from theory.core.errors import DataError
 from theory.next_token import svm as svm_module
-from theory.next_token.prompts import Prompts, make_prompts
+from theory.next_token.problem import Prompts, make_prompts
 from theory.next_token.structure import Solution, compose
 from theory.next_token.svm import chain_levels, solve_graph_svm, star_levels, support_edges
 from theory.next_token.svm_general import Geometry, separating_direction_exists

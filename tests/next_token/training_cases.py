@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from theory.next_token.prompts import Prompts, make_prompts
+from theory.next_token.problem import Prompts, make_prompts
 
 
 def random_prompts(

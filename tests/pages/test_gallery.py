@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from theory import catalog
+from theory.core import catalog
 
 OpenPage = Callable[..., Page]
 ROOMS = catalog.rooms()

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.pages import talk
 from tests.pages.talk import SECONDS, OpenPage
-from theory import catalog
+from theory.core import catalog
 
 UNKNOWN = {"nonsense": "1", "preset": "<img src=x>"}
 UNKNOWN_SAID = ("nonsense = 1 is not allowed", "preset = <img src=x> is not known")

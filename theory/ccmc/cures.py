@@ -2,7 +2,7 @@
 
 All five changes act on the weight of token j after token k, which is ``N_j P_kj`` in plain generation (ours, beyond
 arXiv 2402.13512). Attention temperature only replaces P by a power of it; a count cap ends in the base chain itself.
-The sliding window has its own module, :mod:`theory.ccmc.fixation`.
+The sliding window has its own module, :mod:`theory.ccmc.window_fixation`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import numpy.typing as npt
 from scipy.optimize import brentq
 from scipy.special import gammaln
 
-from theory.ccmc.chain import Floats, Integers
 from theory.ccmc.flow import last_token_shares, log_velocity
-from theory.ccmc.sampling import tempered
-from theory.errors import ParameterError
+from theory.ccmc.problem import Floats, Integers
+from theory.ccmc.simulation.sampling import tempered
+from theory.core.errors import ParameterError
 
 Complexes = npt.NDArray[np.complex128]
 ROUNDS = 20_000

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from theory.ccmc.chain import Chain, Floats, Integers, checked_prompt, checked_transition, prompt_of_counts
 from theory.ccmc.design import Design, drawn_design, given_design
 from theory.ccmc.parameters import Params
-from theory.errors import DataError, ParameterError
-from theory.vocabulary import every_parameter
+from theory.ccmc.problem import Chain, Floats, Integers, checked_prompt, checked_transition, prompt_of_counts
+from theory.core.errors import DataError, ParameterError
+from theory.core.vocabulary import every_parameter
 
 SHARED = ("vocab_size", "odds_first", "odds_second", "top_probability", "stay", "advance", "concentration")
 _SHAPED_BY: dict[str, frozenset[str]] = {

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from theory.ccmc.chain import checked_prompt
-from theory.errors import DataError, ParameterError
+from theory.ccmc.problem import checked_prompt
+from theory.core.errors import DataError, ParameterError
 
 Integers = npt.NDArray[np.int64]
 

@@ -17,9 +17,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from theory.ccmc.attention import gram_of, weighted_next
-from theory.ccmc.chain import Chain
-from theory.ccmc.coverage import Coverage, coverage_of
+from theory.ccmc.mapping import gram_of, weighted_next
+from theory.ccmc.problem import Chain
+from theory.ccmc.prompt_coverage import Coverage, coverage_of
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

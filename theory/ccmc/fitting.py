@@ -5,7 +5,7 @@ The log-likelihood of row k sees next tokens only through how often each was cho
     ℓ(f) = Σ_j wins_j f_j − Σ_u w_u log Σ_j N_uj exp(f_j).
 
 Its gradient and Hessian are N and N ⊗ N times vectors over prompts, so all sets share two matrix products per step.
-:func:`theory.choice.fit_choice` is the same estimate for one set of choices.
+:func:`theory.shared.choice.fit_choice` is the same estimate for one set of choices.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from theory.ccmc.coverage import coverage_of
+from theory.ccmc.prompt_coverage import coverage_of
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

@@ -13,7 +13,7 @@ from scipy.linalg import solve_continuous_lyapunov
 
 from theory.ccmc.flow import fast_chain, last_token_shares
 from theory.ccmc.winners import jacobian, tangent_basis
-from theory.errors import DataError
+from theory.core.errors import DataError
 
 Floats = npt.NDArray[np.float64]
 

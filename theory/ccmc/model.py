@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from theory.ccmc.chain import Chain
-from theory.errors import Cancelled, DataError
+from theory.ccmc.problem import Chain
+from theory.core.errors import Cancelled, DataError
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

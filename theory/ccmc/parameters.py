@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from theory.parameters import Parameters, array, choice, number
+from theory.core.parameters import Parameters, array, choice, number
 
 CHAINS = ("two_tokens", "identical_rows", "circulant", "random", "reversible", "uniform")
 EMBEDDINGS = ("orthonormal", "gaussian")

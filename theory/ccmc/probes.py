@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from theory.ccmc.chain import Chain
+from theory.ccmc.problem import Chain
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

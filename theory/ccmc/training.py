@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from theory.ccmc.chain import Chain
 from theory.ccmc.label_sets import curvature_bound
 from theory.ccmc.model import Layer, attention_layer, head_of_chain
-from theory.errors import Cancelled, ParameterError
-from theory.training import check_checkpoints, check_device, never, run_programs
+from theory.ccmc.problem import Chain
+from theory.core.errors import Cancelled, ParameterError
+from theory.shared.training.engine import check_checkpoints, check_device, never, run_programs
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -168,7 +168,7 @@ def _lbfgs(
 
 
 class _Descent(_Batch):
-    """Gradient descent or Adam on all layers, as a :class:`theory.training.Program`."""
+    """Gradient descent or Adam on all layers, as a :class:`theory.shared.training.engine.Program`."""
 
     def __init__(
         self,

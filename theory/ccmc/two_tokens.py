@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
-from theory.compiled import compiled
-from theory.errors import DataError
+from theory.core.errors import DataError
+from theory.shared.compiled import compiled
 
 Floats = npt.NDArray[np.float64]
 Phase = Literal["first wins", "second wins", "bistable", "mixed", "boundary"]

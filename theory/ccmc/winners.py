@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from theory.ccmc.winners_compiled import POINT, TIE, solve_supports
-from theory.errors import ParameterError
+from theory.core.errors import ParameterError
 
 Floats = npt.NDArray[np.float64]
 Complexes = npt.NDArray[np.complex128]

@@ -8,11 +8,11 @@ from typing import Literal
 
 import numpy as np
 
+from theory.core.errors import ParameterError
 from theory.distillation import derived
 from theory.distillation.effective_ridge import Stats, solve_taus, stats
 from theory.distillation.power_law import SMALLEST_SPECTRUM_EXPONENT, power_law_nodes
 from theory.distillation.problem import Floats
-from theory.errors import ParameterError
 
 RIDGES = 400
 """Effective ridges tried when the penalty is tuned, evenly in the logarithm; a parabola refines the best one."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from theory.core.errors import ParameterError
+from theory.core.vocabulary import every_parameter
 from theory.distillation.parameters import Params
 from theory.distillation.problem import Floats, Integers, Regression, checked_eigenvalues, checked_vector
-from theory.errors import ParameterError
-from theory.spectra import rotated_basis
-from theory.vocabulary import every_parameter
+from theory.shared.spectra import rotated_basis
 
 MOST_ROTATED = 1500
 """Rotated covariances need dense eigenproblems of this size at most."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from theory.core.errors import ParameterError
 from theory.distillation.problem import Floats
-from theory.errors import ParameterError
 
 ACCURACY = 1e-10
 """Newton stops when log tau moves less: with a million features rounding hides anything smaller."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from theory.distillation.effective_ridge import Stats
 from theory.distillation.problem import Floats, Regression
-from theory.distillation.risk import masked, optimal_mask, optimal_surrogate, risk_of
+from theory.distillation.student_risk import masked, optimal_mask, optimal_surrogate, risk_of
 
 ARMS = ("strong", "mask", "optimal", "labels")
 """True linear labels, the best mask's, the best teacher's, and the targets themselves where the population has any."""

@@ -11,9 +11,9 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from theory.core.errors import DataError
 from theory.distillation.digits import CLASSES, attention_features, augmented, relu_features
 from theory.distillation.problem import Floats, Regression
-from theory.errors import DataError
 
 RANK = 1e-12
 """Eigenvalues below this fraction of the largest are rounding."""

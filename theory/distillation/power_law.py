@@ -16,8 +16,8 @@ import numpy as np
 from scipy.special import beta as beta_function
 from scipy.special import zeta as riemann_zeta
 
+from theory.core.errors import ParameterError
 from theory.distillation.problem import Floats
-from theory.errors import ParameterError
 
 HEAD = 1024
 """Terms summed exactly: the Euler-Maclaurin error of the rest is of order HEAD^-2 relative to one term."""

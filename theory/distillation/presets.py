@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from theory.vocabulary import Preset
+from theory.core.vocabulary import Preset
 
 _DRAWN: dict[str, object] = {
     "eigenvalues": None,

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from theory.errors import DataError
-from theory.problem import Problem
+from theory.core.errors import DataError
+from theory.core.problem import Problem
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

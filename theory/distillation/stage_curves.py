@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from theory.distillation.effective_ridge import stats
+from theory.distillation.fitted_teachers import Stage, two_stage
 from theory.distillation.parameters import Params
 from theory.distillation.problem import Floats, Regression
-from theory.distillation.risk import optimal_surrogate, risk_of
-from theory.distillation.two_stage import Stage, two_stage
+from theory.distillation.student_risk import optimal_surrogate, risk_of
 
 
 @dataclass(frozen=True, eq=False)

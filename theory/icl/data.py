@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from theory.errors import ParameterError
+from theory.core.errors import ParameterError
+from theory.core.vocabulary import every_parameter
 from theory.icl.parameters import Params
 from theory.icl.problem import Floats, Regression, checked_covariance
-from theory.spectra import rotated_basis
-from theory.vocabulary import every_parameter
+from theory.shared.spectra import rotated_basis
 
 
 def draw(params: Params, data_seed: int) -> Regression:

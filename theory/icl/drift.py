@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from theory.errors import BenchError
+from theory.core.errors import BenchError
 from theory.icl.kalman import kalman_filter
 from theory.icl.problem import Floats
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from theory.errors import ParameterError
+from theory.core.errors import ParameterError
 from theory.icl.problem import Floats
 
 MODELS = ("attention", "h3", "softmax", "preconditioner", "factored")

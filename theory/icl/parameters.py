@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from theory.parameters import Parameters, array, choice, number
+from theory.core.parameters import Parameters, array, choice, number
 
 DESIGNS = ("independent", "rag", "alignment", "drift")
 DRIFTS = ("ar1", "switch", "period", "exchangeable")

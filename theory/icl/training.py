@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from theory.errors import ParameterError
-from theory.icl.adam import Adam
+from theory.core.errors import ParameterError
 from theory.icl.model import build, initial_weights, weights_of
 from theory.icl.problem import Floats
 from theory.icl.prompt_law import PromptLaw
-from theory.icl.training_prompts import Sampler, generator_of
-from theory.training import check_device, never, run_programs
+from theory.icl.simulation.training_prompts import Sampler, generator_of
+from theory.shared.training.adam import Adam
+from theory.shared.training.engine import check_device, never, run_programs
 
 WARM_UP = 50
 LEARNING_RATE = 0.01
@@ -111,7 +111,7 @@ def default_statistics(model: str, laws: Sequence[PromptLaw]) -> bool:
 
 
 class _Program:
-    """All models advance together: a :class:`theory.training.Program`."""
+    """All models advance together: a :class:`theory.shared.training.engine.Program`."""
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from theory.errors import DataError, ParameterError
+from theory.core.errors import DataError, ParameterError
 from theory.next_token.sharp import amplitude, finite_part_tolerance, predicted_logits, relaxation
 from theory.next_token.structure import Solution
 from theory.next_token.svm import TIGHT

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from theory.compiled import compiled
-from theory.next_token.prompts import Integers, Prompts, refuse_dense
+from theory.next_token.problem import Integers, Prompts, refuse_dense
+from theory.shared.compiled import compiled
 
 _CHUNK_TOKENS = 1 << 21
 

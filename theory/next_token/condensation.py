@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
-from theory.next_token.prompts import Prompts, refuse_dense
+from theory.next_token.problem import Prompts, refuse_dense
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -8,10 +8,10 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import shortest_path
 
-from theory.errors import DataError
+from theory.core.errors import DataError
 from theory.next_token.finite import fit_finite
 from theory.next_token.graph import PriorityStructure, acyclic, priority_structure
-from theory.next_token.prompts import Integers, Prompts, refuse_dense, select
+from theory.next_token.problem import Integers, Prompts, refuse_dense, select
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def shortest_contradictions(
 
     Breadth-first search inside each component; ``last`` restricts the answer to one last token.
 
-    >>> from theory.next_token.prompts import make_prompts
+    >>> from theory.next_token.problem import make_prompts
     >>> data = make_prompts([[0, 1, 2], [1, 2], [0, 1, 2]], [0, 1, 1])
     >>> shortest_contradictions(data, priority_structure(data))[0].rows
     (0, 2)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from theory.next_token.prompts import Prompts, merged
+from theory.next_token.problem import Prompts, merged
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

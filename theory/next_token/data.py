@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from theory.errors import ParameterError
+from theory.core.errors import ParameterError
+from theory.core.vocabulary import every_parameter
 from theory.next_token import generators
-from theory.next_token.from_text import from_text
 from theory.next_token.generators import Floats
+from theory.next_token.own.windows import from_text
 from theory.next_token.parameters import Params
-from theory.next_token.prompts import Prompts, make_prompts
-from theory.text import decode_upload, parse_jsonl_sequences
-from theory.vocabulary import every_parameter
+from theory.next_token.problem import Prompts, make_prompts
+from theory.shared.files.text import decode_upload, parse_jsonl_sequences
 
 COUPLED_LAST_TOKENS = 8
 """Most last tokens with embeddings that are not orthonormal."""

@@ -12,9 +12,9 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import csr_array
 
-from theory.choice import fisher_information, fit_choice, nonzero_spectrum
 from theory.next_token.graph import PriorityStructure
-from theory.next_token.prompts import Floats, Integers, Prompts, merged, refuse_dense
+from theory.next_token.problem import Floats, Integers, Prompts, merged, refuse_dense
+from theory.shared.choice import fisher_information, fit_choice, nonzero_spectrum
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,7 @@ def fit_finite(prompts: Prompts, structure: PriorityStructure) -> FinitePart:
     A component joined by a single pair of prompts gives large but finite scores: look at ``condition_number``.
 
     >>> from theory.next_token.graph import priority_structure
-    >>> from theory.next_token.prompts import make_prompts
+    >>> from theory.next_token.problem import make_prompts
     >>> data = make_prompts([[0, 1, 2]] * 4, [0, 0, 0, 1])
     >>> fit_finite(data, priority_structure(data)).fin_scores[:, 2].round(4)
     array([ 0.5493, -0.5493,  0.    ])

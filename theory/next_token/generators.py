@@ -9,9 +9,9 @@ from itertools import pairwise
 import networkx as nx
 import numpy as np
 
-from theory.errors import ParameterError
+from theory.core.errors import ParameterError
 from theory.next_token.graph import priority_structure
-from theory.next_token.prompts import Floats, Prompts, make_prompts, select
+from theory.next_token.problem import Floats, Prompts, make_prompts, select
 
 
 def ranked_noise(

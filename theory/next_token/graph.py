@@ -12,9 +12,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from theory.errors import DataError
+from theory.core.errors import DataError
 from theory.next_token.components import SparseComponents, connected_pairs, label_edges, rank_lasts
-from theory.next_token.prompts import Integers, Prompts, refuse_dense
+from theory.next_token.problem import Integers, Prompts, refuse_dense
 
 Mask = npt.NDArray[np.bool_]
 
@@ -174,7 +174,7 @@ class PriorityStructure:
 def priority_graph(prompts: Prompts, k: int) -> Mask:
     """Adjacency for last token ``k``, shape (K, K): entry [i, j] says that label i stood in a prompt with j.
 
-    >>> from theory.next_token.prompts import make_prompts
+    >>> from theory.next_token.problem import make_prompts
     >>> priority_graph(make_prompts([[0, 1, 2]], [0]), 2).nonzero()[1].tolist()
     [1, 2]
     """

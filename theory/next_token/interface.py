@@ -1,6 +1,6 @@
 """The room as a library: the paper's objects from plain prompts, in one call each.
 
-Data are :class:`~theory.next_token.prompts.Prompts`, or prompts as lists of token ids with their labels, or a table of
+Data are :class:`~theory.next_token.problem.Prompts`, or prompts as lists of token ids with their labels, or a table of
 counts with last tokens and labels (the order inside a prompt does not matter).
 """
 
@@ -14,10 +14,10 @@ import networkx as nx
 import numpy as np
 import numpy.typing as npt
 
-from theory.errors import DataError
+from theory.core.errors import DataError
 from theory.next_token import automaton, finite, graph, svm
 from theory.next_token.graph_export import condensation_graph
-from theory.next_token.prompts import Prompts, make_prompts
+from theory.next_token.problem import Prompts, make_prompts
 from theory.next_token.structure import Solution, solve
 
 Data = Prompts | Sequence[Sequence[int]] | npt.NDArray[Any]
@@ -39,7 +39,7 @@ def as_prompts(data: Data, last: Sequence[int] | None = None, labels: Sequence[i
     """Prompts from any accepted form: sequences with labels, or counts (n, K) with last tokens and labels.
 
     Raises:
-        DataError: labels are missing, or anything that :func:`~theory.next_token.prompts.make_prompts` refuses.
+        DataError: labels are missing, or anything that :func:`~theory.next_token.problem.make_prompts` refuses.
     """
     if isinstance(data, Prompts):
         return data

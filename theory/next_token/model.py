@@ -1,7 +1,7 @@
 """The real attention layer: f_W(X) = X^T softmax(X W e_k), next token ~ C f_W(X) (arXiv 2403.08081).
 
-:mod:`theory.next_token.attention` trains it with autograd; :mod:`theory.next_token.descent` does the same computation
-in logit space without tensors.
+:mod:`theory.next_token.training` trains it with autograd; :mod:`theory.next_token.simulation.descent` does the same
+computation in logit space without tensors.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from theory.errors import DataError
-from theory.training import FloatArray
-from theory.weight_files import weights_from_safetensors, weights_to_safetensors
+from theory.core.errors import DataError
+from theory.shared.files.weights import weights_from_safetensors, weights_to_safetensors
+from theory.shared.training.engine import FloatArray
 
 __all__ = [
     "attention_layer",

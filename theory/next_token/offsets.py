@@ -9,10 +9,10 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from theory.compiled import compiled
 from theory.next_token.condensation import Condensation
 from theory.next_token.svm import TIGHT, GraphSVM, support_edges
 from theory.next_token.svm_general import Geometry, support_edges_general
+from theory.shared.compiled import compiled
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

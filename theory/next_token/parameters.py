@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from theory.parameters import Parameters, array, choice, number
+from theory.core.parameters import Parameters, array, choice, number
 
 GENERATORS = ("ranked_noise", "planted", "undecided_voter", "slow_tie", "luce")
 OPTIMIZERS = ("plain", "normalised", "newton_path", "log_time_flow")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from theory.next_token.prompts import Prompts
+from theory.next_token.problem import Prompts
 
 FRACTIONS = (100, 30, 10, 3, 2, 1)
 """Steps t divided by these are always recorded: claims compare a run with its own past."""

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import lambertw
 
-from theory.errors import ParameterError
+from theory.core.errors import ParameterError
 
 if TYPE_CHECKING:
     from theory.next_token.structure import Solution

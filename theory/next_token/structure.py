@@ -10,12 +10,12 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from theory.errors import DataError
+from theory.core.errors import DataError
 from theory.next_token.condensation import Condensation, condense
 from theory.next_token.finite import FinitePart, finite_curvature, fit_finite
 from theory.next_token.graph import PriorityStructure, priority_structure
 from theory.next_token.offsets import Offsets, solve_offsets, solve_offsets_general
-from theory.next_token.prompts import Prompts
+from theory.next_token.problem import Prompts
 from theory.next_token.svm import GraphSVM, solve_graph_svm
 from theory.next_token.svm_general import Geometry, solve_general
 

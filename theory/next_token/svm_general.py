@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linprog, nnls
 
-from theory.errors import DataError
+from theory.core.errors import DataError
 from theory.next_token.condensation import Condensation
 from theory.next_token.svm import TIGHT, GraphSVM, certified
 

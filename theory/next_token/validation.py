@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from theory.errors import DataError
+from theory.core.errors import DataError
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 from xarray import Dataset
 
-from theory.errors import DataError, ParameterError
+from theory.core.errors import DataError, ParameterError
 from theory.next_token.automaton import automaton_next, read_prompt
 from theory.next_token.extraction import extract
 from theory.next_token.graph import Column
 from theory.next_token.sharp import predicted_logits
+from theory.next_token.simulation.surveys import phase_map, text_windows
+from theory.next_token.simulation.trends import correlation, finite_part, loss_gap
 from theory.next_token.structure import Solution
-from theory.next_token.surveys import phase_map, text_windows
-from theory.next_token.trends import correlation, finite_part, loss_gap
 
 __all__ = [
     "anatomy",

@@ -23,10 +23,10 @@ from theory.ccmc.claims.windows import window_fixation
 from theory.ccmc.claims.winner_chance import winner_chance
 from theory.ccmc.claims.winners import winner_sets_claim
 from theory.ccmc.data import active, bounds, draw
-from theory.ccmc.own_data import load
+from theory.ccmc.own.read import load
 from theory.ccmc.parameters import Params
 from theory.ccmc.presets import PRESETS
-from theory.vocabulary import Claim, Paper, Room
+from theory.core.vocabulary import Claim, Paper, Room
 
 PAPER = Paper(
     authors="M. Emrullah Ildiz, Yixiao Huang, Yingcong Li, Ankit Singh Rawat, Samet Oymak",

@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from xarray import Dataset
 
-from theory.ccmc.chain import Chain
 from theory.ccmc.claims import assumptions as needs
 from theory.ccmc.claims.measures import mean_error, run_counts
-from theory.ccmc.experiments_flows import ascent_paths
+from theory.ccmc.experiments.flows import ascent_paths
 from theory.ccmc.parameters import Params
+from theory.ccmc.problem import Chain
 from theory.ccmc.reversible import ascent, balance_defect, height, local_maxima, potential_matrix
-from theory.vocabulary import Assumption, Check, Claim, Rival
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 
 Floats = npt.NDArray[np.float64]
 

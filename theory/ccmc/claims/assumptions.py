@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from theory.ccmc.attention import LARGEST_CONDITION, condition_number
-from theory.ccmc.chain import Chain
+from theory.ccmc.mapping import LARGEST_CONDITION, condition_number
 from theory.ccmc.parameters import Params
-from theory.vocabulary import Assumption
+from theory.ccmc.problem import Chain
+from theory.core.vocabulary import Assumption
 
 Floats = npt.NDArray[np.float64]
 SAME = 1e-9

@@ -7,15 +7,15 @@ from collections.abc import Callable
 import numpy as np
 from xarray import Dataset
 
-from theory.ccmc.chain import Chain, Floats
 from theory.ccmc.claims import assumptions as needs
 from theory.ccmc.claims.collapse import PROBLEM
 from theory.ccmc.claims.measures import record_at, run_counts
 from theory.ccmc.claims.temperatures import move_shares, share_checks, share_dataset
 from theory.ccmc.cures import stationary_law
-from theory.ccmc.generation import generation
+from theory.ccmc.experiments.generation import generation
 from theory.ccmc.parameters import Params
-from theory.vocabulary import Assumption, Check, Claim, Rival
+from theory.ccmc.problem import Chain, Floats
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 
 CAP_RESOLUTION = 0.03
 BURN_IN = 0.1

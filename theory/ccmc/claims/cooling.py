@@ -9,16 +9,16 @@ import numpy as np
 from xarray import Dataset
 
 from theory.ccmc import flow
-from theory.ccmc.chain import Chain, Floats
 from theory.ccmc.claims import assumptions as needs
 from theory.ccmc.claims.collapse import PROBLEM
 from theory.ccmc.claims.measures import run_counts
 from theory.ccmc.claims.winners import growth_checks, sets_dataset
-from theory.ccmc.generation import generation
+from theory.ccmc.experiments.generation import generation
 from theory.ccmc.parameters import Params
-from theory.ccmc.sampling import tempered
+from theory.ccmc.problem import Chain, Floats
+from theory.ccmc.simulation.sampling import tempered
 from theory.ccmc.winners import Booleans, winner_sets
-from theory.vocabulary import Assumption, Check, Claim, Rival
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 
 SLOPE_RESOLUTION, WON_RESOLUTION = 0.08, 0.1
 PATHS = 256

@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 from xarray import Dataset
 
-from theory.ccmc.chain import Chain
 from theory.ccmc.claims import assumptions as needs
 from theory.ccmc.claims.mapping import DATA
-from theory.ccmc.coverage import Coverage, coverage_of
-from theory.ccmc.experiments_coverage import SHORTEST_STEP, newton_fits
+from theory.ccmc.experiments.coverage import SHORTEST_STEP, newton_fits
 from theory.ccmc.parameters import Params
 from theory.ccmc.probes import key_counts, probe_prompts
-from theory.vocabulary import Assumption, Check, Claim, Rival
+from theory.ccmc.problem import Chain
+from theory.ccmc.prompt_coverage import Coverage, coverage_of
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

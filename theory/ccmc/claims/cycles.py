@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from xarray import Dataset
 
-from theory.ccmc.chain import Chain
 from theory.ccmc.claims import assumptions as needs
 from theory.ccmc.cyclic import Ring, ring_of
-from theory.ccmc.experiments_flows import ring_flow
+from theory.ccmc.experiments.flows import ring_flow
 from theory.ccmc.parameters import Params
-from theory.vocabulary import Assumption, Check, Claim, Rival
+from theory.ccmc.problem import Chain
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 
 LINEAR, BENDING = 0.005, 9.0
 """Texts are judged while their mean squared distance from the uniform mix stays below this."""

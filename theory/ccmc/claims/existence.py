@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 from xarray import Dataset
 
-from theory.ccmc.chain import Chain
 from theory.ccmc.claims import assumptions as needs
 from theory.ccmc.claims.mapping import DATA
 from theory.ccmc.existence import arcs, mle_exists
-from theory.ccmc.experiments_learning import DIVERGED, separation
+from theory.ccmc.experiments.learning import DIVERGED, separation
 from theory.ccmc.label_sets import label_sets
 from theory.ccmc.parameters import Params
-from theory.vocabulary import Check, Claim, Rival
+from theory.ccmc.problem import Chain
+from theory.core.vocabulary import Check, Claim, Rival
 
 Booleans = npt.NDArray[np.bool_]
 

@@ -11,16 +11,16 @@ from scipy.linalg import expm
 from xarray import Dataset
 
 from theory.ccmc import flow
-from theory.ccmc.chain import Chain
 from theory.ccmc.claims import assumptions as needs
 from theory.ccmc.claims.collapse import PROBLEM
 from theory.ccmc.claims.measures import run_counts
+from theory.ccmc.experiments.generation import generation
 from theory.ccmc.fluctuations import limit_covariance, long_run_covariance
-from theory.ccmc.generation import generation
 from theory.ccmc.parameters import Params
+from theory.ccmc.problem import Chain
 from theory.ccmc.winners import FixedPoints, jacobian, tangent_basis, winner_sets
-from theory.errors import DataError
-from theory.vocabulary import Assumption, Check, Claim, Rival
+from theory.core.errors import DataError
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 
 Floats = npt.NDArray[np.float64]
 RESOLUTION, LAW_RESOLUTION = 0.2, 0.12

@@ -8,15 +8,15 @@ from scipy.interpolate import CubicSpline
 from xarray import Dataset
 
 from theory.ccmc import flow
-from theory.ccmc.chain import Chain
 from theory.ccmc.claims import assumptions as needs
 from theory.ccmc.claims.collapse import PROBLEM
 from theory.ccmc.claims.measures import mean_error, record_at, run_counts
+from theory.ccmc.experiments.generation import generation
 from theory.ccmc.fluctuations import fundamental_matrix, long_run_covariance
-from theory.ccmc.generation import generation
 from theory.ccmc.parameters import Params
+from theory.ccmc.problem import Chain
 from theory.ccmc.winners import tangent_basis
-from theory.vocabulary import Assumption, Check, Claim, Rival
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 
 Floats = npt.NDArray[np.float64]
 RESOLUTION = 0.01

@@ -16,16 +16,16 @@ import numpy as np
 import numpy.typing as npt
 from xarray import Dataset
 
-from theory.ccmc.chain import Chain
 from theory.ccmc.claims import assumptions as needs
 from theory.ccmc.claims.mapping import DATA
-from theory.ccmc.coverage import coverage_of
 from theory.ccmc.existence import separation_chance
-from theory.ccmc.experiments_learning import fits
+from theory.ccmc.experiments.learning import fits
 from theory.ccmc.fisher import Information, fisher_blocks, information_of
 from theory.ccmc.label_sets import next_laws
 from theory.ccmc.parameters import Params
-from theory.vocabulary import Assumption, Check, Claim, Rival
+from theory.ccmc.problem import Chain
+from theory.ccmc.prompt_coverage import coverage_of
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 
 Floats = npt.NDArray[np.float64]
 MOST_ERROR = 0.1

@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from xarray import Dataset
 
-from theory.ccmc.attention import LARGEST_CONDITION, condition_number, weighted_next, weights_of
-from theory.ccmc.chain import Chain
 from theory.ccmc.claims import assumptions as needs
-from theory.ccmc.experiments_mapping import explicit_attention, weight_subspace
+from theory.ccmc.experiments.mapping import explicit_attention, weight_subspace
+from theory.ccmc.mapping import LARGEST_CONDITION, condition_number, weighted_next, weights_of
 from theory.ccmc.parameters import Params
 from theory.ccmc.probes import key_counts, probe_prompts
-from theory.vocabulary import Assumption, Check, Claim, Rival
+from theory.ccmc.problem import Chain
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from xarray import Dataset
 
-from theory.ccmc.attention import position_weights, weighted_next
-from theory.ccmc.chain import Chain
 from theory.ccmc.claims.mapping import DATA, DEFAULTS, assumptions, compare_law, predict_law, probe_counts, shift_law
-from theory.ccmc.experiments_mapping import POSITION_KINDS, attention_with_positions
+from theory.ccmc.experiments.mapping import POSITION_KINDS, attention_with_positions
+from theory.ccmc.mapping import position_weights, weighted_next
 from theory.ccmc.parameters import Params
 from theory.ccmc.probes import N_PROBES, position_tables, probe_prompts
-from theory.vocabulary import Claim, Rival
+from theory.ccmc.problem import Chain
+from theory.core.vocabulary import Claim, Rival
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

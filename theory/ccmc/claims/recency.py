@@ -8,15 +8,15 @@ import numpy as np
 from scipy.special import gammaln
 from xarray import Dataset
 
-from theory.ccmc.chain import Chain
 from theory.ccmc.claims import assumptions as needs
 from theory.ccmc.claims.collapse import PROBLEM
 from theory.ccmc.claims.measures import mean_error, record_at, run_counts
 from theory.ccmc.cures import recency_growth
-from theory.ccmc.generation import generation
+from theory.ccmc.experiments.generation import generation
 from theory.ccmc.identical_rows import exponents
 from theory.ccmc.parameters import Params
-from theory.vocabulary import Assumption, Check, Claim, Rival
+from theory.ccmc.problem import Chain
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 
 SLOPE_RESOLUTION = 0.07
 

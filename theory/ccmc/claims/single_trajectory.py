@@ -8,16 +8,16 @@ import numpy as np
 import numpy.typing as npt
 from xarray import Dataset
 
-from theory.ccmc.chain import Chain
 from theory.ccmc.claims import assumptions as needs
 from theory.ccmc.claims.collapse import PROBLEM
 from theory.ccmc.claims.measures import run_counts
-from theory.ccmc.experiments_moves import counted_moves
+from theory.ccmc.experiments.moves import counted_moves
 from theory.ccmc.parameters import Params
+from theory.ccmc.problem import Chain
 from theory.ccmc.single_trajectory import flow_exponents, learnable, measured_exponents, move_exponents
 from theory.ccmc.winners import FixedPoints, winner_sets
-from theory.judge import SIGMA
-from theory.vocabulary import Assumption, Check, Claim, Rival
+from theory.core.judge import SIGMA
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 
 Floats = npt.NDArray[np.float64]
 

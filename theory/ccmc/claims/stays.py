@@ -6,12 +6,12 @@ import numpy as np
 from xarray import Dataset
 
 from theory.ccmc import flow
-from theory.ccmc.chain import Chain, Floats
 from theory.ccmc.claims.measures import median_error
-from theory.ccmc.experiments_stays import LENGTH, STRETCH, prompt_near
+from theory.ccmc.experiments.stays import LENGTH, STRETCH, prompt_near
 from theory.ccmc.fluctuations import long_run_covariance
+from theory.ccmc.problem import Chain, Floats
 from theory.ccmc.winners import tangent_basis
-from theory.vocabulary import Check
+from theory.core.vocabulary import Check
 
 SAME_MIXTURE = 1e-3
 SMALL, MOMENTS, MOST_STRETCH = 1e-4, 12, 3.0

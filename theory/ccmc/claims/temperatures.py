@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from xarray import Dataset
 
-from theory.ccmc.chain import Chain, Floats
 from theory.ccmc.claims import assumptions as needs
 from theory.ccmc.claims.collapse import PROBLEM
 from theory.ccmc.claims.measures import mean_error, run_counts
 from theory.ccmc.cures import Balance, balance, left_of_start, stationary_law
-from theory.ccmc.generation import generation
+from theory.ccmc.experiments.generation import generation
 from theory.ccmc.parameters import Params
-from theory.ccmc.sampling import tempered
-from theory.vocabulary import Assumption, Check, Claim, Rival
+from theory.ccmc.problem import Chain, Floats
+from theory.ccmc.simulation.sampling import tempered
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 
 SHARE_RESOLUTION = 0.04
 SETTLED = SHARE_RESOLUTION / 2

@@ -8,17 +8,17 @@ import numpy as np
 import numpy.typing as npt
 from xarray import Dataset
 
-from theory.ccmc.chain import Chain
 from theory.ccmc.claims import assumptions as needs
 from theory.ccmc.claims.mapping import DATA
-from theory.ccmc.coverage import coverage_of
 from theory.ccmc.existence import existence_of
-from theory.ccmc.experiments_training import attention_training
+from theory.ccmc.experiments.training import attention_training
 from theory.ccmc.fisher import Information, descent_steps, fisher_blocks, weights_curvature
 from theory.ccmc.fitting import centred, fit_rows, wins_of
 from theory.ccmc.label_sets import curvature_bound, label_sets
 from theory.ccmc.parameters import Params
-from theory.vocabulary import Assumption, Check, Claim, Rival
+from theory.ccmc.problem import Chain
+from theory.ccmc.prompt_coverage import coverage_of
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

@@ -7,14 +7,14 @@ from collections.abc import Callable
 import numpy as np
 from xarray import Dataset
 
-from theory.ccmc.chain import Chain, Floats, Integers
 from theory.ccmc.claims import assumptions as needs
 from theory.ccmc.claims.collapse import PROBLEM
 from theory.ccmc.claims.measures import mean_error
-from theory.ccmc.fixation import MOST_WINDOWS, fixation, longest_neutral_time, neutral_fixation
-from theory.ccmc.generation import generation
+from theory.ccmc.experiments.generation import generation
 from theory.ccmc.parameters import Params
-from theory.vocabulary import Assumption, Check, Claim, Rival
+from theory.ccmc.problem import Chain, Floats, Integers
+from theory.ccmc.window_fixation import MOST_WINDOWS, fixation, longest_neutral_time, neutral_fixation
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 
 CHANCE_RESOLUTION = 0.1
 UNDECIDED = 0.005

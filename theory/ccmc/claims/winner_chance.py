@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from xarray import Dataset
 
-from theory.ccmc.chain import Chain
 from theory.ccmc.claims.collapse import PROBLEM
 from theory.ccmc.claims.two_tokens import SAFE, SLOWEST, first_block, first_shares, odds_of, two_token_needs
-from theory.ccmc.generation import generation
+from theory.ccmc.experiments.generation import generation
 from theory.ccmc.parameters import Params
+from theory.ccmc.problem import Chain
 from theory.ccmc.two_tokens import winner_probability
-from theory.vocabulary import Assumption, Check, Claim, Rival
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 
 
 def _probability(value: float, error: float = 0.0) -> Dataset:

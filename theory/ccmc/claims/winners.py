@@ -9,15 +9,15 @@ import numpy.typing as npt
 from xarray import Dataset
 
 from theory.ccmc import flow
-from theory.ccmc.chain import Chain
 from theory.ccmc.claims import assumptions as needs
 from theory.ccmc.claims.collapse import PROBLEM
 from theory.ccmc.claims.measures import median_error, record_at, run_counts
 from theory.ccmc.claims.stays import stay_checks
-from theory.ccmc.experiments_stays import stays
+from theory.ccmc.experiments.stays import stays
 from theory.ccmc.parameters import Params
+from theory.ccmc.problem import Chain
 from theory.ccmc.winners import FixedPoints, fixed_points, winner_sets
-from theory.vocabulary import Assumption, Check, Claim, Rival
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

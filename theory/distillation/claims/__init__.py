@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from theory.core.vocabulary import Claim, Paper, Room
 from theory.distillation.claims.extensions import generations_claim
 from theory.distillation.claims.features import feature_universality
 from theory.distillation.claims.fluctuations import finite_sample_band
@@ -15,10 +16,9 @@ from theory.distillation.claims.scaling import scaling_law
 from theory.distillation.claims.surrogate import optimal_surrogate_claim
 from theory.distillation.claims.two_stage import two_stage_claim
 from theory.distillation.data import active, bounds, draw
-from theory.distillation.own_data import load
+from theory.distillation.own.read import load
 from theory.distillation.parameters import Params
 from theory.distillation.presets import PRESETS
-from theory.vocabulary import Claim, Paper, Room
 
 PAPER = Paper(
     authors="M. Emrullah Ildiz, Halil Alperen Gozeten, Ege Onur Taga, Marco Mondelli, Samet Oymak",

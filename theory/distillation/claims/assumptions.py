@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from theory.core.vocabulary import Assumption
 from theory.distillation.effective_ridge import Stats
 from theory.distillation.parameters import Params
 from theory.distillation.problem import Regression
-from theory.distillation.simulation import SINGULAR
-from theory.vocabulary import Assumption
+from theory.distillation.simulation.students import SINGULAR
 
 FEWEST_FREE = 8.0
 """Fewer effective degrees of freedom than this and the leading order is no guide."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from xarray import Dataset
 
-from theory.distillation.chain import chain_of
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 from theory.distillation.claims import assumptions as needs
 from theory.distillation.claims.stages import (
     RESOLUTION,
@@ -20,11 +20,11 @@ from theory.distillation.claims.stages import (
     risk_check,
     signal_and_noise,
 )
-from theory.distillation.experiments_stages import generation_chain
+from theory.distillation.experiments.stages import generation_chain
+from theory.distillation.fitted_teachers import Stage, generations
+from theory.distillation.generation_chain import chain_of
 from theory.distillation.parameters import Params
 from theory.distillation.problem import Floats, Regression
-from theory.distillation.two_stage import Stage, generations
-from theory.vocabulary import Assumption, Check, Claim, Rival
 
 
 def _chain(params: Params, problem: Regression, sizes: Floats | None = None, noisy: bool = True) -> list[Stage]:

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from xarray import Dataset
 
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 from theory.distillation.claims import assumptions as needs
 from theory.distillation.claims.measures import flat, relative_check
 from theory.distillation.claims.students import SPECTRUM, allowances, risk_dataset, safe_stats
+from theory.distillation.experiments.features import feature_students
 from theory.distillation.feature_risk import ARMS, held_out_risks
-from theory.distillation.feature_trials import feature_students
 from theory.distillation.parameters import Params
 from theory.distillation.problem import Floats, Regression
-from theory.vocabulary import Assumption, Check, Claim, Rival
 
 JUDGED = ("strong", "mask", "optimal")
 """Teachers whose labels are linear: residuals of the targets depend on the features, where the theorem needs noise."""

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from xarray import Dataset
 
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 from theory.distillation.claims import assumptions as needs
 from theory.distillation.claims.measures import flat
 from theory.distillation.claims.scaling import ARMS, grid_points, slope_weights
 from theory.distillation.claims.students import SPECTRUM, safe_stats
-from theory.distillation.experiments_curves import learning_curve, sample_grid
+from theory.distillation.experiments.curves import learning_curve, sample_grid
 from theory.distillation.parameters import Params
 from theory.distillation.power_law import SMALLEST_SPECTRUM_EXPONENT
 from theory.distillation.problem import Floats, Regression
-from theory.vocabulary import Assumption, Check, Claim, Rival
 
 RESOLUTION = 0.25
 CURVATURE = 1.0

@@ -7,14 +7,14 @@ from collections.abc import Callable
 import numpy as np
 from xarray import Dataset
 
+from theory.core.vocabulary import Check, Claim, Rival
 from theory.distillation.claims.measures import arm_risks
 from theory.distillation.claims.students import STUDENT, allowances, predicted_risks, student_needs
 from theory.distillation.effective_ridge import Stats
-from theory.distillation.experiments import students
+from theory.distillation.experiments.students import students
 from theory.distillation.parameters import Params
 from theory.distillation.problem import Floats, Regression
-from theory.distillation.risk import gain_bounds
-from theory.vocabulary import Check, Claim, Rival
+from theory.distillation.student_risk import gain_bounds
 
 
 def _bounds_dataset(params: Params, problem: Regression, floors: Callable[[Stats], tuple[float, float]]) -> Dataset:

@@ -7,14 +7,14 @@ from collections.abc import Callable
 import numpy as np
 from xarray import Dataset
 
+from theory.core.vocabulary import Check, Claim, Rival
 from theory.distillation.claims.measures import mask_risks, relative_check
 from theory.distillation.claims.students import STUDENT, nearby_factor, safe_stats, slope_of, student_needs
 from theory.distillation.effective_ridge import Stats
-from theory.distillation.experiments import students
+from theory.distillation.experiments.students import students
 from theory.distillation.parameters import Params
 from theory.distillation.problem import Floats, Regression
-from theory.distillation.risk import mask_curve, optimal_mask, slope_error
-from theory.vocabulary import Check, Claim, Rival
+from theory.distillation.student_risk import mask_curve, optimal_mask, slope_error
 
 
 def _mask_dataset(params: Params, problem: Regression, kept: Callable[[Stats], int]) -> Dataset:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from xarray import Dataset
 
+from theory.core.vocabulary import Check
 from theory.distillation.parameters import Params
 from theory.distillation.problem import Floats
-from theory.vocabulary import Check
 
 
 def flat(raw: Dataset, name: str) -> Floats:

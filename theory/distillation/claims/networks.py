@@ -7,12 +7,12 @@ from math import inf
 import numpy as np
 from xarray import Dataset
 
+from theory.core.vocabulary import Assumption, Check, Claim
 from theory.distillation.claims.students import SPECTRUM, safe_stats
+from theory.distillation.experiments.networks import LABELS, ORACLE, network_students
 from theory.distillation.feature_risk import held_out_risks
-from theory.distillation.network_trials import LABELS, ORACLE, network_students
 from theory.distillation.parameters import Params
 from theory.distillation.problem import Floats, Regression
-from theory.vocabulary import Assumption, Check, Claim
 
 _SAID = {
     "mask": "best-mask labels (oracle)",

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 from xarray import Dataset
 
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 from theory.distillation.claims import assumptions as needs
 from theory.distillation.claims.measures import arm_noise, flat, relative_check
 from theory.distillation.claims.stages import RESOLUTION
 from theory.distillation.claims.students import SPECTRUM, allowances, safe_stats
 from theory.distillation.effective_ridge import stats
-from theory.distillation.experiments_stages import penalties_of, ridge_penalties
+from theory.distillation.experiments.stages import penalties_of, ridge_penalties
 from theory.distillation.parameters import Params
 from theory.distillation.problem import Floats, Regression
-from theory.distillation.risk import optimal_surrogate, risk_of
-from theory.vocabulary import Assumption, Check, Claim, Rival
+from theory.distillation.student_risk import optimal_surrogate, risk_of
 
 ARMS = ["strong", "optimal"]
 CURES = ["ridge", "teacher", "both"]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from xarray import Dataset
 
+from theory.core.vocabulary import Check, Claim, Rival
 from theory.distillation.claims.measures import arm_noise, arm_risks, relative_check
 from theory.distillation.claims.students import (
     STUDENT,
@@ -19,10 +20,9 @@ from theory.distillation.claims.students import (
     teachers,
 )
 from theory.distillation.effective_ridge import Stats
-from theory.distillation.experiments import students
+from theory.distillation.experiments.students import students
 from theory.distillation.parameters import Params
 from theory.distillation.problem import Floats, Regression
-from theory.vocabulary import Check, Claim, Rival
 
 
 def _predict_risk(params: Params, problem: Regression) -> Dataset:

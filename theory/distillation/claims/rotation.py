@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from xarray import Dataset
 
+from theory.core.vocabulary import Claim, Rival
 from theory.distillation.claims.stages import RESOLUTION
 from theory.distillation.claims.students import safe_stats
 from theory.distillation.claims.two_stage import (
@@ -17,11 +18,10 @@ from theory.distillation.claims.two_stage import (
     stages_needs,
     with_risks,
 )
-from theory.distillation.experiments_stages import two_stages
+from theory.distillation.experiments.stages import two_stages
 from theory.distillation.parameters import Params
 from theory.distillation.problem import Regression
 from theory.distillation.stage_curves import student_and_teacher
-from theory.vocabulary import Claim, Rival
 
 
 def _unrotated(params: Params, problem: Regression) -> Dataset:

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from xarray import Dataset
 
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 from theory.distillation.claims import assumptions as needs
 from theory.distillation.claims.measures import arm_noise, flat
 from theory.distillation.claims.students import SPECTRUM, allowances, predicted_risks, safe_stats
 from theory.distillation.curves import local_slopes
-from theory.distillation.experiments_curves import at_size, learning_curve, sample_grid
+from theory.distillation.experiments.curves import at_size, learning_curve, sample_grid
 from theory.distillation.parameters import Params
 from theory.distillation.power_law import SMALLEST_SPECTRUM_EXPONENT, near_boundary, power_law_limits
 from theory.distillation.problem import Floats, Integers, Regression
-from theory.vocabulary import Assumption, Check, Claim, Rival
 
 ARMS = ["strong", "mask", "optimal"]
 RESOLUTION = 0.15

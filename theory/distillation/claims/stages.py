@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from xarray import Dataset
 
+from theory.core.vocabulary import Assumption, Check
 from theory.distillation.claims import assumptions as needs
 from theory.distillation.claims.measures import flat, relative_check
 from theory.distillation.claims.students import SPECTRUM, slope_of
 from theory.distillation.problem import Floats, Regression
-from theory.distillation.risk import noise_error, slope_error
-from theory.distillation.simulation import SINGULAR
-from theory.vocabulary import Assumption, Check
+from theory.distillation.simulation.students import SINGULAR
+from theory.distillation.student_risk import noise_error, slope_error
 
 STAGED = SPECTRUM | {"n_samples", "n_teacher_samples", "noise_variance_target", "noise_variance_teacher"}
 RESOLUTION = 0.2

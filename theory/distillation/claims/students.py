@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 from xarray import Dataset
 
+from theory.core.vocabulary import Assumption
 from theory.distillation.claims import assumptions as needs
 from theory.distillation.claims.measures import arm_noise
 from theory.distillation.effective_ridge import Stats, stats
 from theory.distillation.parameters import Params
 from theory.distillation.problem import Floats, Regression
-from theory.distillation.risk import (
+from theory.distillation.student_risk import (
     masked,
     noise_error,
     optimal_mask,
@@ -19,7 +20,6 @@ from theory.distillation.risk import (
     shrinkage_error,
     slope_error,
 )
-from theory.vocabulary import Assumption
 
 SPECTRUM = frozenset(
     {

@@ -7,14 +7,14 @@ from collections.abc import Callable
 import numpy as np
 from xarray import Dataset
 
+from theory.core.vocabulary import Check, Claim, Rival
 from theory.distillation.claims.measures import flat
 from theory.distillation.claims.students import STUDENT, safe_stats, student_needs
 from theory.distillation.effective_ridge import Stats
-from theory.distillation.experiments import coordinates
+from theory.distillation.experiments.students import coordinates
 from theory.distillation.parameters import Params
 from theory.distillation.problem import Floats, Regression
-from theory.distillation.risk import curvature, optimal_surrogate
-from theory.vocabulary import Check, Claim, Rival
+from theory.distillation.student_risk import curvature, optimal_surrogate
 
 
 def _factor_dataset(params: Params, problem: Regression, factor: Callable[[Stats], Floats]) -> Dataset:

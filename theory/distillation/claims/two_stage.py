@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from xarray import Dataset
 
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 from theory.distillation.claims import assumptions as needs
 from theory.distillation.claims.stages import (
     RESOLUTION,
@@ -20,12 +21,11 @@ from theory.distillation.claims.stages import (
     signal_and_noise,
 )
 from theory.distillation.claims.students import safe_stats
-from theory.distillation.experiments_stages import ARMS, two_stages
+from theory.distillation.experiments.stages import ARMS, two_stages
 from theory.distillation.parameters import Params
 from theory.distillation.problem import Floats, Regression
-from theory.distillation.risk import risk_of
 from theory.distillation.stage_curves import features_seen, label_noises, student_and_teacher
-from theory.vocabulary import Assumption, Check, Claim, Rival
+from theory.distillation.student_risk import risk_of
 
 REACHED = np.array([[1.0, 1.0, 0.0], [1.0, 0.0, 1.0]])
 """Which of student, teacher and strong-label student depends on the teacher's sample, and on the student's."""

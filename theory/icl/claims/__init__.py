@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from theory.core.vocabulary import Claim, Paper, Room
 from theory.icl.claims.aligned import icl_rag_risk, icl_task_feature_alignment
 from theory.icl.claims.approximations import icl_alignment_approximation, icl_rag_approximation
 from theory.icl.claims.drifting import icl_h3_drift, icl_h3_kalman
@@ -14,10 +15,9 @@ from theory.icl.claims.ranks import icl_lora, icl_low_rank
 from theory.icl.claims.softmax import icl_softmax_contrast
 from theory.icl.claims.weighted_equivalence import icl_h3_wpgd_equivalence
 from theory.icl.data import active, bounds, draw
-from theory.icl.own_data import load
+from theory.icl.own.read import load
 from theory.icl.parameters import Params
 from theory.icl.presets import PRESETS
-from theory.vocabulary import Claim, Paper, Room
 
 PAPER = Paper(
     authors="Yingcong Li, Ankit Singh Rawat, Samet Oymak",

@@ -7,13 +7,13 @@ from typing import Any
 
 from xarray import Dataset
 
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 from theory.icl.claims import assumptions as needs
 from theory.icl.claims.scaled import RESOLUTION, described, scaled_checks
-from theory.icl.experiments_scaled import scaled
+from theory.icl.experiments.scaled import scaled
 from theory.icl.parameters import Params
 from theory.icl.problem import Regression
 from theory.icl.retrieval import Aligned, alignment_optimum, effective_multiplier, rag_crossover, rag_floor, rag_optimum
-from theory.vocabulary import Assumption, Check, Claim, Rival
 
 USES = needs.PROMPTS | {"alignment"}
 

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from xarray import Dataset
 
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 from theory.icl.claims.aligned import USES, aligned_needs
 from theory.icl.claims.scaled import risk_at
-from theory.icl.experiments_scaled import GROWTH, scaled_sizes
-from theory.icl.measured import pooled
+from theory.icl.experiments.scaled import GROWTH, scaled_sizes
 from theory.icl.parameters import Params
 from theory.icl.problem import Floats, Regression
 from theory.icl.retrieval import Aligned, alignment_optimum, effective_multiplier, rag_optimum
-from theory.vocabulary import Assumption, Check, Claim, Rival
+from theory.icl.simulation.prompt_risks import pooled
 
 RESOLUTION = 0.5
 LARGEST_BEND = 0.25

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from theory.core.vocabulary import Assumption
 from theory.icl.parameters import Params
 from theory.icl.problem import Regression
-from theory.vocabulary import Assumption
 
 TASKS = frozenset({"dim", "spectrum_decay", "feature_decay", "basis_rotation", "data_seed", "eigenvalues"}) | {
     "feature_covariance",

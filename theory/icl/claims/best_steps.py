@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from theory.core.vocabulary import Assumption
 from theory.icl.drift import Weighted, attention_optimum_under_drift, h3_optimum, task_correlation
 from theory.icl.landscape import landscape
 from theory.icl.optimum import independent_optimum, kurtosis_of, optimal_preconditioner, risk_surface
 from theory.icl.parameters import Params
 from theory.icl.problem import Floats, Regression
 from theory.icl.retrieval import alignment_optimum, rag_optimum
-from theory.vocabulary import Assumption
 
 LEAST_STEPS, STEPS_PER_ROOT = 100, 25
 """Adam leaves the first saddle in about 100 steps; momentum then resolves curvatures that differ by a factor c in a

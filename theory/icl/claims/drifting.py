@@ -10,14 +10,14 @@ import numpy as np
 from scipy.linalg import solve_toeplitz
 from xarray import Dataset
 
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 from theory.icl.claims import assumptions as needs
 from theory.icl.drift import attention_optimum_under_drift, h3_optimum, task_correlation
-from theory.icl.experiments_prompts import drifting
+from theory.icl.experiments.prompts import drifting
 from theory.icl.kalman import kalman_filter, steady_gain
-from theory.icl.measured import mean_check, pooled, products_risk, relative
 from theory.icl.parameters import Params
 from theory.icl.problem import Floats, Regression
-from theory.vocabulary import Assumption, Check, Claim, Rival
+from theory.icl.simulation.prompt_risks import mean_check, pooled, products_risk, relative
 
 RESOLUTION = 0.05
 EXACT = 1e-6

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from xarray import Dataset
 
+from theory.core.vocabulary import Check, Claim, Rival
 from theory.icl.claims.best_steps import BestStep, best_step, in_features, reweighted, step_assumptions
 from theory.icl.claims.trained import allowance, arrived, risk_checks, scaled_off
 from theory.icl.effective import effective_preconditioner
-from theory.icl.experiments_training import trained_attention
+from theory.icl.experiments.training import trained_attention
 from theory.icl.parameters import Params
 from theory.icl.problem import Floats, Regression
-from theory.vocabulary import Check, Claim, Rival
 
 RESOLUTION, EXACT_RESOLUTION = 0.01, 1e-6
 ROUNDING = 1e-9

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from xarray import Dataset
 
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 from theory.icl.claims import assumptions as needs
 from theory.icl.claims.optimum import prompt_needs
-from theory.icl.experiments_descent import SHRUNK, factored, factored_step
+from theory.icl.experiments.descent import SHRUNK, factored, factored_step
 from theory.icl.factored import escape_delay, growth_rate, nearest_approach, plateaus, targets
 from theory.icl.parameters import Params
 from theory.icl.problem import Floats, Regression
-from theory.vocabulary import Assumption, Check, Claim, Rival
 
 RESOLUTION = 0.05
 SMALLEST_RATIO = 2.0

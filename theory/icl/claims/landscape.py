@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from xarray import Dataset
 
+from theory.core.vocabulary import Check, Claim, Rival
 from theory.icl.claims import assumptions as needs
 from theory.icl.claims.optimum import RESOLUTION, prompt_needs
-from theory.icl.experiments_descent import PROBE_SIZES, surface
+from theory.icl.experiments.descent import PROBE_SIZES, surface
 from theory.icl.landscape import Landscape, gd_path, landscape, whitened_condition_number
-from theory.icl.measured import relative
 from theory.icl.optimum import kurtosis_of
 from theory.icl.parameters import Params
 from theory.icl.problem import Floats, Regression
-from theory.vocabulary import Check, Claim, Rival
+from theory.icl.simulation.prompt_risks import relative
 
 EXACT = 1e-5
 ROUNDING = 1e-10

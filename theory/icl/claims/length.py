@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 from xarray import Dataset
 
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 from theory.icl.claims import assumptions as needs
 from theory.icl.claims.optimum import RESOLUTION, prompt_needs
-from theory.icl.experiments_prompts import grams
+from theory.icl.experiments.prompts import grams
 from theory.icl.low_rank import length_risk
-from theory.icl.measured import gram_risk, pooled, relative
 from theory.icl.optimum import optimal_preconditioner
 from theory.icl.parameters import Params
 from theory.icl.problem import Floats, Regression
-from theory.icl.sampling import task_moment
-from theory.vocabulary import Assumption, Check, Claim, Rival
+from theory.icl.simulation.prompt_risks import gram_risk, pooled, relative
+from theory.icl.simulation.prompts import task_moment
 
 MODES = ("as trained", "divided by length")
 

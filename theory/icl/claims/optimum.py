@@ -9,9 +9,13 @@ from typing import Any
 import numpy as np
 from xarray import Dataset
 
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 from theory.icl.claims import assumptions as needs
-from theory.icl.experiments_prompts import grams
-from theory.icl.measured import (
+from theory.icl.experiments.prompts import grams
+from theory.icl.optimum import independent_optimum, kurtosis_of, optimal_preconditioner, risk_surface
+from theory.icl.parameters import Params
+from theory.icl.problem import Floats, Regression
+from theory.icl.simulation.prompt_risks import (
     gram_moments,
     gram_risk,
     halves,
@@ -20,11 +24,7 @@ from theory.icl.measured import (
     pooled,
     relative,
 )
-from theory.icl.optimum import independent_optimum, kurtosis_of, optimal_preconditioner, risk_surface
-from theory.icl.parameters import Params
-from theory.icl.problem import Floats, Regression
-from theory.icl.sampling import task_moment
-from theory.vocabulary import Assumption, Check, Claim, Rival
+from theory.icl.simulation.prompts import task_moment
 
 RESOLUTION = 0.05
 

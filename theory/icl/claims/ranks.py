@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 from xarray import Dataset
 
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 from theory.icl.claims import assumptions as needs
 from theory.icl.claims.optimum import RESOLUTION, prompt_needs
-from theory.icl.experiments_prompts import grams
+from theory.icl.experiments.prompts import grams
 from theory.icl.low_rank import lora_gains, lora_singular_values, low_rank_risks
-from theory.icl.measured import best_of_rank, gram_moments, gram_risk, halves, pooled, relative
 from theory.icl.optimum import independent_optimum, optimal_preconditioner
 from theory.icl.parameters import Params
 from theory.icl.problem import Floats, Integers, Regression
-from theory.icl.sampling import task_moment
-from theory.vocabulary import Assumption, Check, Claim, Rival
+from theory.icl.simulation.prompt_risks import best_of_rank, gram_moments, gram_risk, halves, pooled, relative
+from theory.icl.simulation.prompts import task_moment
 
 MOST_RANKS = 5
 """Ranks whose best matrices are searched for, spread evenly from 1 to d - 1, and d."""

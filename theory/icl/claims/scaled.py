@@ -7,10 +7,10 @@ from math import inf
 import numpy as np
 from xarray import Dataset
 
-from theory.icl.measured import halves, mean_check, pooled, relative
+from theory.core.vocabulary import Check
 from theory.icl.problem import Floats
 from theory.icl.retrieval import Aligned
-from theory.vocabulary import Check
+from theory.icl.simulation.prompt_risks import halves, mean_check, pooled, relative
 
 RESOLUTION = 0.1
 

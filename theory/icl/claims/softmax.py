@@ -7,12 +7,12 @@ from math import inf
 import numpy as np
 from xarray import Dataset
 
+from theory.core.vocabulary import Assumption, Check, Claim
 from theory.icl.claims.best_steps import best_step, step_assumptions
 from theory.icl.claims.equivalence import PROMPTS
-from theory.icl.experiments_training import trained_softmax
+from theory.icl.experiments.training import trained_softmax
 from theory.icl.parameters import Params
 from theory.icl.problem import Regression
-from theory.vocabulary import Assumption, Check, Claim
 
 
 def _predict(params: Params, problem: Regression) -> Dataset:

@@ -8,10 +8,10 @@ from math import inf
 import numpy as np
 from xarray import Dataset
 
+from theory.core.judge import quantile
+from theory.core.vocabulary import Check
 from theory.icl.parameters import Params
 from theory.icl.problem import Floats
-from theory.judge import quantile
-from theory.vocabulary import Check
 
 SAMPLED_QUERY = 10.0
 """How much more the excess is when one query per prompt is drawn instead of averaging over queries (measured)."""

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from xarray import Dataset
 
+from theory.core.vocabulary import Check, Claim, Rival
 from theory.icl.claims.best_steps import best_step, in_features, step_assumptions
 from theory.icl.claims.equivalence import EXACT_RESOLUTION, PROMPTS, ROUNDING, described
 from theory.icl.claims.trained import allowance, arrived, risk_checks, scaled_off
 from theory.icl.drift import task_correlation
 from theory.icl.effective import effective_wpgd, impulse_response
-from theory.icl.experiments_training import trained_h3
+from theory.icl.experiments.training import trained_h3
 from theory.icl.parameters import Params
 from theory.icl.problem import Floats, Regression
-from theory.vocabulary import Check, Claim, Rival
 
 RESOLUTION, FILTER_RESOLUTION = 0.02, 0.1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from theory.core.vocabulary import Paper, Preset, Room
 from theory.next_token.claims.finite_time import regularisation_path, sharp_logits
 from theory.next_token.claims.limits import finite_part, gd_direction, loss_gap
 from theory.next_token.claims.order import graph_svm, priority_order
@@ -11,7 +12,6 @@ from theory.next_token.claims.silence import incomparable_tokens
 from theory.next_token.claims.statistics import consistency, other_losses
 from theory.next_token.data import active, bounds, draw, load
 from theory.next_token.parameters import Params
-from theory.vocabulary import Paper, Preset, Room
 
 PAPER = Paper(
     authors="Yingcong Li, Yixiao Huang, M. Emrullah Ildiz, Ankit Singh Rawat, Samet Oymak",

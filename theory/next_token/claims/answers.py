@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from xarray import Dataset
 
+from theory.core.vocabulary import Assumption, Check
 from theory.next_token.automaton import Prediction, all_test_prompts, automaton_tolerance
 from theory.next_token.claims import assumptions as needs
 from theory.next_token.claims.measures import has_direction, total_variation
 from theory.next_token.parameters import Params
-from theory.next_token.prompts import Prompts
+from theory.next_token.problem import Prompts
 from theory.next_token.structure import Solution, solve
-from theory.vocabulary import Assumption, Check
 
 Floats = npt.NDArray[np.float64]
 ENUMERATED = 8

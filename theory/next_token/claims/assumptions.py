@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from theory.core.vocabulary import Assumption
 from theory.next_token.parameters import Params
-from theory.next_token.prompts import Prompts
+from theory.next_token.problem import Prompts
 from theory.next_token.structure import Solution
-from theory.vocabulary import Assumption
 
 
 def labels_present(prompts: Prompts) -> Assumption:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from xarray import Dataset
 
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 from theory.next_token import sharp
 from theory.next_token.claims import assumptions as needs
 from theory.next_token.claims.limits import TRAINED
@@ -24,15 +25,14 @@ from theory.next_token.claims.measures import (
     weights,
 )
 from theory.next_token.claims.order import DATA
-from theory.next_token.experiments import initial_logits, training
+from theory.next_token.experiments.descent import initial_logits, training
 from theory.next_token.offsets import solve_offsets
 from theory.next_token.parameters import Params
-from theory.next_token.prompts import Prompts
-from theory.next_token.regularisation import PENALTIES
+from theory.next_token.problem import Prompts
 from theory.next_token.schedule import checkpoint_steps, log_times
+from theory.next_token.simulation.regularisation import PENALTIES
 from theory.next_token.structure import Solution, solve
 from theory.next_token.svm import solve_graph_svm
-from theory.vocabulary import Assumption, Check, Claim, Rival
 
 Floats = npt.NDArray[np.float64]
 _LOGITS = ("step", "token", "last")

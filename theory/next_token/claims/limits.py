@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from xarray import Dataset
 
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 from theory.next_token import sharp
 from theory.next_token.claims import assumptions as needs
 from theory.next_token.claims.measures import (
@@ -22,12 +23,11 @@ from theory.next_token.claims.measures import (
     weights,
 )
 from theory.next_token.claims.order import DATA
-from theory.next_token.experiments import training
+from theory.next_token.experiments.descent import training
 from theory.next_token.parameters import Params
-from theory.next_token.prompts import Prompts, make_prompts
+from theory.next_token.problem import Prompts, make_prompts
 from theory.next_token.schedule import checkpoint_steps, log_times
 from theory.next_token.structure import Solution, solve
-from theory.vocabulary import Assumption, Check, Claim, Rival
 
 Floats = npt.NDArray[np.float64]
 TRAINED = DATA | {"steps", "learning_rate", "optimizer", "initial_scale"}

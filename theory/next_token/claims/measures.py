@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from xarray import DataArray, Dataset
 
-from theory.next_token.prompts import Prompts
+from theory.next_token.problem import Prompts
 from theory.next_token.sharp import finite_projection
 from theory.next_token.structure import Solution
 

@@ -11,16 +11,16 @@ import numpy as np
 import numpy.typing as npt
 from xarray import Dataset
 
-from theory.next_token.brute_force import closure, generic_qp
+from theory.core.vocabulary import Check, Claim, Rival
 from theory.next_token.claims import assumptions as needs
 from theory.next_token.claims.measures import levels_of
 from theory.next_token.condensation import Condensation
+from theory.next_token.experiments.brute_force import closure, generic_qp
 from theory.next_token.graph import PriorityStructure, priority_structure
 from theory.next_token.parameters import Params
-from theory.next_token.prompts import Prompts
+from theory.next_token.problem import Prompts
 from theory.next_token.structure import solve
 from theory.next_token.svm import solve_graph_svm
-from theory.vocabulary import Check, Claim, Rival
 
 Bools = npt.NDArray[np.bool_]
 DATA = frozenset(

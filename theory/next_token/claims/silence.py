@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from xarray import Dataset
 
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 from theory.next_token.automaton import Prediction, automaton_next, automaton_tolerance
 from theory.next_token.claims import assumptions as needs
 from theory.next_token.claims.answers import (
@@ -21,13 +22,12 @@ from theory.next_token.claims.answers import (
 )
 from theory.next_token.claims.limits import TRAINED
 from theory.next_token.claims.measures import at_step, total_variation
-from theory.next_token.experiments import training
+from theory.next_token.experiments.descent import training
 from theory.next_token.graph import priority_structure
 from theory.next_token.parameters import Params
-from theory.next_token.prompts import Prompts
+from theory.next_token.problem import Prompts
 from theory.next_token.schedule import log_times
 from theory.next_token.structure import Solution, solve
-from theory.vocabulary import Assumption, Check, Claim, Rival
 
 Floats = npt.NDArray[np.float64]
 

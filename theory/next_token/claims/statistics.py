@@ -6,16 +6,16 @@ import numpy as np
 import numpy.typing as npt
 from xarray import Dataset
 
-from theory.choice import estimation_variance, fisher_information
-from theory.next_token.brute_force import luce_replicates
+from theory.core.vocabulary import Assumption, Check, Claim, Rival
 from theory.next_token.claims import assumptions as needs
 from theory.next_token.claims.measures import cosine, levels_of
 from theory.next_token.claims.order import DATA
-from theory.next_token.experiments import other_losses as other_losses_experiment
+from theory.next_token.experiments.brute_force import luce_replicates
+from theory.next_token.experiments.descent import other_losses as other_losses_experiment
 from theory.next_token.parameters import Params
-from theory.next_token.prompts import Prompts
+from theory.next_token.problem import Prompts
 from theory.next_token.structure import solve
-from theory.vocabulary import Assumption, Check, Claim, Rival
+from theory.shared.choice import estimation_variance, fisher_information
 
 Floats = npt.NDArray[np.float64]
 

@@ -1,0 +1,102 @@
+"""Imports stay light: what a prediction needs, and no more, is loaded. Checked in fresh processes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import theory
+from theory.core import catalog
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ("torch", "plotly", "marimo", "kaleido", "ipywidgets", "anywidget", "IPython")
+SCREENS = (
+    "widgets.kit.controls",
+    "widgets.kit.panel",
+    "widgets.kit.cards",
+    "widgets.kit.page",
+    "widgets.ccmc.simplex_rows",
+    *(f"widgets.{room}.{part}" for room in catalog.ROOMS for part in ("page", "own", "sections", "prose")),
+    "widgets.kit.jupyter",
+)
+"""The only modules of widgets that may know marimo or ipywidgets."""
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for package in ("theory", "widgets", "notebooks")
+    for path in (ROOT / package).rglob("*.py")
+    if path.name != "__main__.py"
+)
+
+
+def loaded(code: str) -> set[str]:
+    """Names of the top-level and nested modules that a fresh interpreter holds after running ``code``."""
+    program = f"import json, sys\n{code}\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_import_of_theory_loads_nothing_heavy() -> None:
+    modules = loaded("import theory")
+    assert modules.isdisjoint({*HEAVY, "numpy", "scipy", "xarray", "networkx", "sympy", "numba", "pydantic"})
+    assert not any(name.startswith(f"theory.{room}") for name in modules for room in catalog.ROOMS)
+
+
+def test_catalog_loads_no_torch() -> None:
+    modules = loaded("import theory\nassert theory.claims() and theory.rooms()")
+    assert modules.isdisjoint(HEAVY)
+
+
+def test_first_prediction_loads_no_torch() -> None:
+    modules = loaded('import theory\nassert theory.predict("sharp-logits").data_vars')
+    assert modules.isdisjoint(HEAVY)
+
+
+def test_no_prediction_loads_torch() -> None:
+    modules = loaded("import theory\nfor claim in theory.claims():\n    assert theory.predict(claim.id).data_vars")
+    assert modules.isdisjoint(HEAVY)
+
+
+def test_command_line_help_loads_nothing_heavy() -> None:
+    modules = loaded("import theory.cli.commands")
+    assert modules.isdisjoint(HEAVY)
+
+
+def test_figures_and_export_load_no_marimo() -> None:
+    figures = [name for name in MODULES if name.startswith("widgets.") and not name.startswith(SCREENS)]
+    modules = loaded(f"import {', '.join(figures)}")
+    assert modules.isdisjoint({"marimo", "torch", "ipywidgets", "plotly.express"})
+    assert "plotly.graph_objects" in modules
+
+
+def test_every_module_can_be_imported() -> None:
+    imports = "\n".join(f"importlib.import_module({module!r})" for module in MODULES)
+    assert set(MODULES) <= loaded(f"import importlib\n{imports}")
+
+
+@pytest.mark.parametrize(
+    ("goal", "code"),
+    [(0.3, "import theory"), (2.5, "import theory\ntheory.predict('sharp-logits')")],
+    ids=["import", "first_prediction"],
+)
+def test_time_in_a_fresh_process_is_told(goal: float, code: str) -> None:
+    """Printed, not asserted: a loaded machine is no reason to fail."""
+    program = f"from time import perf_counter as now\nt = now()\n{code}\nprint(now() - t)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    print(f"{code.splitlines()[-1]}: {float(done.stdout):.2f} s (goal: at most {goal} s)")
+
+
+def test_contract_of_independence_names_every_room() -> None:
+    """The layering contracts in pyproject.toml grow with the rooms."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    independent = next(contract for contract in contracts if contract["type"] == "independence")
+    assert set(independent["modules"]) == {f"theory.{room}" for room in catalog.ROOMS}
+
+
+def test_public_functions_are_not_hidden_by_modules() -> None:
+    """Importing ``theory.x`` sets the attribute ``x`` of ``theory``: a function of that name would vanish."""
+    assert not [name for name in theory.__all__ if (ROOT / "theory" / f"{name}.py").exists()]

@@ -1,0 +1,1 @@
+"""A person's own data: how it is read, and what is said about it."""

@@ -1,0 +1,3 @@
+"""The command ``theory``."""
+
+from theory.cli.commands import main as main

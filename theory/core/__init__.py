@@ -1,0 +1,1 @@
+"""The machinery: what a claim is, how it is judged, what is kept."""

@@ -1,0 +1,128 @@
+"""Students of real features: fits on sampled rows of a population, judged on all rows that they did not see.
+
+Nothing here uses the risk formula; teachers come from :mod:`theory.distillation.simulation.teachers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import pinvh
+from xarray import Dataset
+
+from theory.core.errors import Cancelled, DataError
+from theory.core.problem import Problem
+from theory.core.vocabulary import Emit, Experiment, Plan, Replicate, Stop
+from theory.distillation.experiments.students import run_blocks, trial_seeds
+from theory.distillation.parameters import Params
+from theory.distillation.problem import Floats, Regression
+from theory.distillation.simulation.students import fit
+from theory.distillation.simulation.teachers import arms
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureTrials:
+    """Excess risks (trials, arms), summed over outputs, on the rows that a fit did not see.
+
+    ``arms`` are strong (noiseless truth), mask, optimal and, where the population has targets, labels (the targets
+    themselves, with what linear features cannot explain). ``singular`` counts fits whose Gram matrix had to be
+    inverted on its range.
+    """
+
+    arms: tuple[str, ...]
+    risk: Floats
+    singular: int
+
+
+def feature_trials(
+    problem: Regression,
+    n_samples: int,
+    seeds: Sequence[tuple[int, ...]],
+    ridge: float = 0.0,
+    stop: Callable[[], bool] | None = None,
+) -> FeatureTrials:
+    """Minimum-norm (or ridge) students on ``n_samples`` rows drawn without replacement; one trial per seed.
+
+    All arms of a trial share their rows. The error over unseen rows is the error over all rows, which the population
+    covariance gives exactly, less that on the sampled rows: no pass over the population.
+
+    Raises:
+        Cancelled: ``stop()`` turned true.
+    """
+    features, basis, signals = problem.features, problem.basis, problem.signals
+    assert features is not None and basis is not None and signals is not None
+    factors = arms(problem.eigenvalues, np.ones(problem.n_features), n_samples, ridge)
+    teachers = np.stack([factor[:, None] * signals for factor in factors.values()], axis=1)  # (r, arm, output)
+    names = (*factors, *(() if problem.targets is None else ("labels",)))
+    outputs = signals.shape[1]
+    risk, singular = np.zeros((len(seeds), len(names))), 0
+    for trial, seed in enumerate(seeds):
+        if stop is not None and stop():
+            raise Cancelled
+        rows = np.random.default_rng(seed).choice(len(features), n_samples, replace=False)
+        inputs = features[rows] @ basis
+        labels = inputs @ teachers.reshape(len(basis.T), -1)
+        if problem.targets is not None:
+            labels = np.concatenate([labels, problem.targets[rows]], axis=1)
+        weights, regular = _fit(inputs, labels, ridge)
+        error = weights.reshape(-1, len(names), outputs) - signals[:, None]
+        everywhere = len(features) * np.einsum("i,iao->a", problem.eigenvalues, error**2)
+        seen = np.einsum("nao->a", np.tensordot(inputs, error, axes=1) ** 2)
+        risk[trial] = (everywhere - seen) / (len(features) - n_samples)
+        singular += not regular
+    return FeatureTrials(names, risk, singular)
+
+
+def _fit(inputs: Floats, labels: Floats, ridge: float) -> tuple[Floats, bool]:
+    """The student's weights, and whether the Gram matrix was regular; else it is inverted on its range."""
+    try:
+        return fit(inputs, labels, ridge), True
+    except DataError:
+        gram: Floats = inputs @ inputs.T
+        return inputs.T @ (pinvh(gram + ridge * np.eye(len(gram))) @ labels), False
+
+
+def _plan(params: Params, problem: Problem, seeds: int) -> Plan:
+    assert isinstance(problem, Regression)
+    n, p = params.n_samples, problem.n_features
+    outputs = 4 * (1 if problem.signals is None else problem.signals.shape[1])
+    work = n * p * (p + n + 3 * outputs)
+    return Plan(seeds * params.replicates * work / 3e9, 8 * 4 * n * p, "trial")
+
+
+def _run(params: Params, replicates: Sequence[Replicate], device: str, emit: Emit, stop: Stop) -> list[Dataset]:
+    return run_blocks(replicates, emit, lambda problem, seed: _block(params, problem, seed, stop))
+
+
+def _block(params: Params, problem: Regression, seed: int, stop: Stop) -> Dataset:
+    if problem.features is None:
+        return Dataset(attrs={"not_run": "Not run: this problem has a spectrum, but no rows of features."})
+    most = min(problem.n_features - 1 if params.ridge == 0 else len(problem.features), len(problem.features) - 1)
+    if params.n_samples > most:
+        detail = f"{params.n_samples} samples of {len(problem.features)} rows with {problem.n_features} features"
+        return Dataset(attrs={"not_run": f"Not run: {detail} leave nothing to interpolate with or to judge on."})
+    trials = feature_trials(problem, params.n_samples, trial_seeds(seed, params.replicates), params.ridge, stop)
+    return Dataset(
+        {
+            "risk": (("replicate", "arm"), trials.risk, {"long_name": "excess risk on unseen rows"}),
+            "singular": ((), trials.singular, {"long_name": "fits with a singular Gram matrix"}),
+        },
+        coords={"arm": list(trials.arms)},
+    )
+
+
+feature_students = Experiment(
+    id="distillation-feature-students",
+    uses=frozenset({"n_samples", "ridge", "replicates"}),
+    replication="seed",
+    plan=_plan,
+    run=_run,
+    modules=(
+        "theory.distillation.experiments.features",
+        "theory.distillation.experiments.students",
+        "theory.distillation.simulation.students",
+        "theory.distillation.simulation.teachers",
+    ),
+)

@@ -1,0 +1,123 @@
+"""Small networks that learn their features, trained on the labels of several teachers: many as one batched program.
+
+Networks of one seed share their initial weights and their rows, so that labels are the only difference between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from theory.core.errors import Cancelled
+from theory.distillation.digits import SIDE
+from theory.distillation.problem import Floats
+
+HIDDEN, WIDTH, READOUT = 128, 16, 32
+"""Hidden units of the MLP; dimension of the attention model's tokens, and hidden units behind it."""
+LEARNING_RATE, STEPS = 6e-3, 200
+SINGLE = np.dtype(np.float32)
+
+
+def initial_weights(kind: str, outputs: int, generator: np.random.Generator) -> dict[str, Floats]:
+    """Weights of one network: ``kind`` relu is an MLP 64-128-outputs, attention one head on 8 row tokens of 8 pixels.
+
+    Fan-in scaling; the last layer starts at zero, so that all networks start at the same function.
+    """
+    if kind == "relu":
+        shapes = {"first": (SIDE * SIDE, HIDDEN)}
+        zeros = {"first_bias": (1, HIDDEN), "last": (HIDDEN, outputs), "last_bias": (1, outputs)}
+        gain = 3.0
+    else:
+        shapes = {
+            "embed": (SIDE, WIDTH),
+            "query": (WIDTH, WIDTH),
+            "key": (WIDTH, WIDTH),
+            "value": (WIDTH, WIDTH),
+            "first": (SIDE * WIDTH, READOUT),
+        }
+        zeros = {"first_bias": (1, READOUT), "last": (READOUT, outputs), "last_bias": (1, outputs)}
+        gain = float(np.sqrt(2.0))
+    found = {name: generator.standard_normal(shape) * (gain / np.sqrt(shape[0])) for name, shape in shapes.items()}
+    if kind == "attention":
+        found["position"] = 0.5 * generator.standard_normal((SIDE, WIDTH))
+    return found | {name: np.zeros(shape) for name, shape in zeros.items()}
+
+
+def train(
+    kind: str,
+    starts: list[dict[str, Floats]],
+    images: Floats,
+    labels: Floats,
+    unseen: Floats,
+    device: str = "cpu",
+    report: Callable[[float], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> tuple[Floats, Floats]:
+    """Train S x T networks together, full batch, with Adam on the squared error (summed over outputs).
+
+    Shapes: ``starts`` S initial weights, ``images`` (S, n, 8, 8), ``labels`` (S, T, n, o), ``unseen`` (S, k, 8, 8).
+    Returns the outputs on unseen images (S, T, k, o) and the final training errors (S, T). Single precision, on CPU or
+    CUDA.
+
+    Raises:
+        Cancelled: ``stop()`` turned true.
+    """
+    import torch
+
+    def move(array: npt.NDArray[Any]) -> torch.Tensor:
+        return torch.from_numpy(array.astype(SINGLE)).to(device)  # pyright: ignore[reportUnknownMemberType]
+
+    seeds, teachers, outputs = labels.shape[0], labels.shape[1], labels.shape[3]
+    weights: dict[str, Any] = {}
+    for name in starts[0]:
+        stacked = np.repeat(np.stack([start[name] for start in starts]), teachers, axis=0)
+        weights[name] = move(stacked).requires_grad_()
+    forward = _mlp if kind == "relu" else _attention
+    inputs = move(np.repeat(images, teachers, axis=0))
+    targets = move(labels.reshape(seeds * teachers, -1, outputs))
+    optimizer: Any = torch.optim.Adam(list(weights.values()), lr=LEARNING_RATE)
+    errors: Any = None
+    for step in range(STEPS):
+        if stop is not None and stop():
+            raise Cancelled
+        if report is not None and step % 20 == 0:
+            report(step / STEPS)
+        optimizer.zero_grad()
+        errors = (forward(weights, inputs) - targets).square().sum(dim=2).mean(dim=1)
+        errors.sum().backward()  # networks share no weight: the sum trains each on its own error
+        optimizer.step()
+    with torch.no_grad():
+        found = forward(weights, move(np.repeat(unseen, teachers, axis=0)))
+    shape = (seeds, teachers)
+    predicted = found.cpu().numpy().astype(np.float64).reshape(*shape, -1, outputs)
+    return predicted, errors.detach().cpu().numpy().astype(np.float64).reshape(shape)
+
+
+def operations(kind: str, rows: int, outputs: int) -> float:
+    """Multiplications of one forward pass of one network over ``rows`` images."""
+    if kind == "relu":
+        return float(rows * HIDDEN * (SIDE**2 + outputs))
+    return float(rows * (SIDE * WIDTH * (SIDE + 3 * WIDTH + 2 * SIDE + READOUT) + READOUT * outputs))
+
+
+def _mlp(weights: dict[str, Any], images: Any) -> Any:
+    hidden = (images.flatten(2) @ weights["first"] + weights["first_bias"]).relu()
+    return hidden @ weights["last"] + weights["last_bias"]
+
+
+def _attention(weights: dict[str, Any], images: Any) -> Any:
+    """Attention over the 8 row tokens of each image, with a residual, then an MLP over all tokens."""
+    networks, rows = images.shape[:2]
+    embedded = images.flatten(1, 2) @ weights["embed"]
+    tokens = embedded.view(networks, rows, SIDE, WIDTH) + weights["position"][:, None]
+    flat = tokens.flatten(1, 2)
+    queries, keys, values = (
+        (flat @ weights[name]).view(networks * rows, SIDE, WIDTH) for name in ("query", "key", "value")
+    )
+    attention = (queries @ keys.transpose(1, 2) / WIDTH**0.5).softmax(dim=2)
+    mixed = tokens + (attention @ values).view_as(tokens)
+    hidden = (mixed.flatten(2) @ weights["first"] + weights["first_bias"]).relu()
+    return hidden @ weights["last"] + weights["last_bias"]

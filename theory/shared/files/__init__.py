@@ -1,0 +1,1 @@
+"""A person's files, read once for all rooms: parsed, never executed."""

@@ -1,0 +1,1 @@
+"""The page of the room ``ccmc``: its figures, sections and words."""

@@ -1,0 +1,1 @@
+"""The page of the room ``distillation``: its figures, sections and words."""

@@ -1,0 +1,1 @@
+"""The page of the room ``icl``: its figures, sections and words."""

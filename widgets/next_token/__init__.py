@@ -1,0 +1,1 @@
+"""The page of the room ``next_token``: its figures, sections and words."""

@@ -92,7 +92,18 @@ def heads_of(extra: float) -> Any:
 def compare_heads(params: Params, problem: Numbers, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
     heads = raw["heads"].values
     deviation, error = float(heads.mean() - prediction["heads"]), float(heads.std(ddof=1) / np.sqrt(heads.size))
-    return (Check("share", deviation, (0.0, 0.0), 0.15, error, heads.size - 1, heads.size, "flips"),)
+    return (
+        Check(
+            name="share",
+            deviation=deviation,
+            allowance=(0.0, 0.0),
+            resolution=0.15,
+            standard_error=error,
+            dof=heads.size - 1,
+            replicates=heads.size,
+            raise_hint="flips",
+        ),
+    )
 
 
 def variance_with(ddof: int) -> Any:
@@ -104,7 +115,14 @@ def variance_with(ddof: int) -> Any:
 
 
 def compare_variance(params: Params, problem: Numbers, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
-    return (Check("variance", float(prediction["variance"] - raw["variance"]), (-1e-9, 1e-9), 1e-3),)
+    return (
+        Check(
+            name="variance",
+            deviation=float(prediction["variance"] - raw["variance"]),
+            allowance=(-1e-9, 1e-9),
+            resolution=1e-3,
+        ),
+    )
 
 
 def mutate(prediction: Dataset, amount: float) -> Dataset:
@@ -126,7 +144,6 @@ COIN = Experiment(
     "seed",
     lambda params, problem, seeds: Plan(0.0, 0, "seed"),
     flip,
-    ("theory.core.problem",),
 )
 VARIANCE = Experiment(
     "variance",
@@ -134,7 +151,6 @@ VARIANCE = Experiment(
     "instance",
     lambda params, problem, seeds: Plan(0.0, 0, "instance"),
     square,
-    ("theory.core.problem",),
 )
 HEADS = Claim(
     id="heads",

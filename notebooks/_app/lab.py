@@ -43,7 +43,7 @@ def execute(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 def main(room_ids: Sequence[str]) -> int:
     """Execute and write."""
-    for name in room_ids or catalog.ROOMS:
+    for name in room_ids or catalog.room_ids():
         nbformat.write(execute(build(name)), target(name))
     return 0
 

@@ -118,7 +118,7 @@ def bind(host: str, port: int | None) -> socket.socket:
 
 def rooms() -> tuple[Room, ...]:
     """The rooms whose notebook is there, in the order of the catalog."""
-    return tuple(catalog.room(name) for name in catalog.ROOMS if (NOTEBOOKS / f"{name}.py").is_file())
+    return tuple(catalog.room(name) for name in catalog.room_ids() if (NOTEBOOKS / f"{name}.py").is_file())
 
 
 def create_app(

@@ -21,7 +21,7 @@ def kinds(notebook: nbformat.NotebookNode) -> list[str]:
     return [kind for output in outputs for kind in output.data if kind in (PLOTLY, WIDGET)]
 
 
-@pytest.mark.parametrize("room", catalog.ROOMS)
+@pytest.mark.parametrize("room", catalog.room_ids())
 def test_committed_notebook_is_what_the_script_writes(room: str) -> None:
     committed, built = nbformat.read(lab.target(room), as_version=4), lab.build(room)
     nbformat.validate(committed)
@@ -31,7 +31,7 @@ def test_committed_notebook_is_what_the_script_writes(room: str) -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.parametrize("room", catalog.ROOMS)
+@pytest.mark.parametrize("room", catalog.room_ids())
 def test_notebook_runs_in_a_fresh_kernel(room: str) -> None:
     executed = lab.execute(lab.build(room))
     assert {PLOTLY, WIDGET} <= set(kinds(executed))

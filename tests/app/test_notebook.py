@@ -26,7 +26,7 @@ FIGURES = {"next_token": 6, "ccmc": 5, "distillation": 4, "icl": 3}
 Ran = tuple[str, str, dict[str, Any]]
 
 
-@pytest.fixture(scope="module", params=catalog.ROOMS)
+@pytest.fixture(scope="module", params=catalog.room_ids())
 def ran(request: pytest.FixtureRequest) -> Ran:
     """A room, all text that its cells show, and the names that they define."""
     outputs, names = import_module(f"notebooks.{request.param}").app.run()

@@ -21,7 +21,7 @@ SCREENS = (
     "widgets.kit.cards",
     "widgets.kit.page",
     "widgets.ccmc.simplex_rows",
-    *(f"widgets.{room}.{part}" for room in catalog.ROOMS for part in ("page", "own", "sections", "prose")),
+    *(f"widgets.{room}.{part}" for room in catalog.room_ids() for part in ("page", "own", "sections", "prose")),
     "widgets.kit.jupyter",
 )
 """The only modules of widgets that may know marimo or ipywidgets."""
@@ -43,7 +43,7 @@ def loaded(code: str) -> set[str]:
 def test_import_of_theory_loads_nothing_heavy() -> None:
     modules = loaded("import theory")
     assert modules.isdisjoint({*HEAVY, "numpy", "scipy", "xarray", "networkx", "sympy", "numba", "pydantic"})
-    assert not any(name.startswith(f"theory.{room}") for name in modules for room in catalog.ROOMS)
+    assert not any(name.startswith(f"theory.{room}") for name in modules for room in catalog.room_ids())
 
 
 def test_catalog_loads_no_torch() -> None:
@@ -94,7 +94,7 @@ def test_contract_of_independence_names_every_room() -> None:
     """The layering contracts in pyproject.toml grow with the rooms."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     independent = next(contract for contract in contracts if contract["type"] == "independence")
-    assert set(independent["modules"]) == {f"theory.{room}" for room in catalog.ROOMS}
+    assert set(independent["modules"]) == {f"theory.{room}" for room in catalog.room_ids()}
 
 
 def test_public_functions_are_not_hidden_by_modules() -> None:

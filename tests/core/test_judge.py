@@ -34,22 +34,22 @@ def test_false_alarms_of_a_true_claim_are_as_rare_as_promised():
 @pytest.mark.parametrize(
     ("check", "status"),
     [
-        (Check("a", 0.0, (0, 0), 0.5), "holds"),
-        (Check("a", 1e-12, (0, 0), 0.5), "fails"),
-        (Check("a", 0.5, (-1, 1), 1.0), "holds"),
-        (Check("a", 0.5, (-1, 1), 0.9), "inconclusive"),
-        (Check("a", -50.0, (-INF, 0.1), 0.2), "holds"),
-        (Check("a", 0.11, (-INF, 0.1), 0.2), "fails"),
-        (Check("a", 50.0, (-0.1, INF), 0.2), "holds"),
-        (Check("a", -INF, (-0.1, INF), 0.2), "fails"),
-        (Check("a", 0.0, (-INF, INF), 0.2), "inconclusive"),
-        (Check("a", 0.1, (0, 0), 1.0, standard_error=0.1), "holds"),
-        (Check("a", 0.5, (0, 0), 1.0, standard_error=0.1), "fails"),
-        (Check("a", 0.5, (0, 0), 1.0, standard_error=0.3), "inconclusive"),
-        (Check("a", math.nan, (0, 0), 1.0), "not_run"),
-        (Check("a", 0.0, (0, math.nan), 1.0), "not_run"),
-        (Check("a", 0.0, (0, 0), 1.0, standard_error=INF), "not_run"),
-        (Check("a", 0.0, (0, 0), 1.0, standard_error=0.1, dof=0), "not_run"),
+        (Check(name="a", deviation=0.0, allowance=(0, 0), resolution=0.5), "holds"),
+        (Check(name="a", deviation=1e-12, allowance=(0, 0), resolution=0.5), "fails"),
+        (Check(name="a", deviation=0.5, allowance=(-1, 1), resolution=1.0), "holds"),
+        (Check(name="a", deviation=0.5, allowance=(-1, 1), resolution=0.9), "inconclusive"),
+        (Check(name="a", deviation=-50.0, allowance=(-INF, 0.1), resolution=0.2), "holds"),
+        (Check(name="a", deviation=0.11, allowance=(-INF, 0.1), resolution=0.2), "fails"),
+        (Check(name="a", deviation=50.0, allowance=(-0.1, INF), resolution=0.2), "holds"),
+        (Check(name="a", deviation=-INF, allowance=(-0.1, INF), resolution=0.2), "fails"),
+        (Check(name="a", deviation=0.0, allowance=(-INF, INF), resolution=0.2), "inconclusive"),
+        (Check(name="a", deviation=0.1, allowance=(0, 0), resolution=1.0, standard_error=0.1), "holds"),
+        (Check(name="a", deviation=0.5, allowance=(0, 0), resolution=1.0, standard_error=0.1), "fails"),
+        (Check(name="a", deviation=0.5, allowance=(0, 0), resolution=1.0, standard_error=0.3), "inconclusive"),
+        (Check(name="a", deviation=math.nan, allowance=(0, 0), resolution=1.0), "not_run"),
+        (Check(name="a", deviation=0.0, allowance=(0, math.nan), resolution=1.0), "not_run"),
+        (Check(name="a", deviation=0.0, allowance=(0, 0), resolution=1.0, standard_error=INF), "not_run"),
+        (Check(name="a", deviation=0.0, allowance=(0, 0), resolution=1.0, standard_error=0.1, dof=0), "not_run"),
     ],
 )
 def test_one_check(check, status):
@@ -61,17 +61,37 @@ def test_one_check(check, status):
 
 
 def test_the_seeds_it_asks_for_are_enough():
-    check = Check("gap", 0.0, (-0.02, 0.02), 0.05, standard_error=0.05, replicates=8)
+    check = Check(
+        name="gap", deviation=0.0, allowance=(-0.02, 0.02), resolution=0.05, standard_error=0.05, replicates=8
+    )
     explanation = judge_check(check).explanation
     needed = int(explanation.split("needs ")[1].split(" more")[0])
     error = 0.05 * math.sqrt(8 / (8 + needed))
-    assert judge_check(Check("gap", 0.0, (-0.02, 0.02), 0.05, error)).status == "holds"
+    assert (
+        judge_check(
+            Check(name="gap", deviation=0.0, allowance=(-0.02, 0.02), resolution=0.05, standard_error=error)
+        ).status
+        == "holds"
+    )
     error = 0.05 * math.sqrt(8 / (8 + needed - 2))
-    assert judge_check(Check("gap", 0.0, (-0.02, 0.02), 0.05, error)).status == "inconclusive"
+    assert (
+        judge_check(
+            Check(name="gap", deviation=0.0, allowance=(-0.02, 0.02), resolution=0.05, standard_error=error)
+        ).status
+        == "inconclusive"
+    )
 
 
 def test_more_seeds_cannot_settle_what_the_allowance_hides():
-    check = Check("gap", 0.0, (-0.2, 0.2), 0.05, standard_error=0.05, replicates=8, raise_hint="n")
+    check = Check(
+        name="gap",
+        deviation=0.0,
+        allowance=(-0.2, 0.2),
+        resolution=0.05,
+        standard_error=0.05,
+        replicates=8,
+        raise_hint="n",
+    )
     assert "more seeds cannot settle this: raise n" in judge_check(check).explanation
 
 
@@ -84,22 +104,28 @@ positive = st.floats(1e-9, 1e6)
 )
 def test_a_theorem_and_a_rival_two_resolutions_away_never_both_hold(deviation, low, high, resolution, error, n):
     def status(moved):
-        return judge_check(Check("a", moved, (-low, high), resolution, error), n).status
+        return judge_check(
+            Check(name="a", deviation=moved, allowance=(-low, high), resolution=resolution, standard_error=error), n
+        ).status
 
     assert not (status(deviation) == "holds" and status(deviation + 2.001 * resolution) == "holds")
 
 
 @given(deviation=numbers, high=positive, resolution=positive)
 def test_sign_does_not_matter(deviation, high, resolution):
-    one = judge_check(Check("a", deviation, (-high, high), resolution))
-    other = judge_check(Check("a", -deviation, (-high, high), resolution))
+    one = judge_check(Check(name="a", deviation=deviation, allowance=(-high, high), resolution=resolution))
+    other = judge_check(Check(name="a", deviation=-deviation, allowance=(-high, high), resolution=resolution))
     assert one.status == other.status
     assert ratio(one) == pytest.approx(ratio(other))
     assert (ratio(one) > 1) == (one.status == "fails")
 
 
 def test_a_verdict_is_its_worst_check():
-    good, wide, bad = Check("good", 0, (0, 0), 1), Check("wide", 0, (-2, 2), 1), Check("bad", 3, (-1, 1), 1)
+    good, wide, bad = (
+        Check(name="good", deviation=0, allowance=(0, 0), resolution=1),
+        Check(name="wide", deviation=0, allowance=(-2, 2), resolution=1),
+        Check(name="bad", deviation=3, allowance=(-1, 1), resolution=1),
+    )
     assert judge([good, wide, bad], MET, "theorem").status == "fails"
     assert judge([good, wide], MET, "theorem").explanation.startswith("wide")
     assert judge([good], MET, "extension").status == "holds"
@@ -107,20 +133,27 @@ def test_a_verdict_is_its_worst_check():
 
 
 def test_outside_the_assumptions_the_numbers_are_still_there():
-    verdict = judge([Check("bad", 3, (-1, 1), 1)], BROKEN, "theorem")
+    verdict = judge([Check(name="bad", deviation=3, allowance=(-1, 1), resolution=1)], BROKEN, "theorem")
     assert verdict.status == "outside_assumptions"
     assert verdict.explanation == "Outside its assumptions: small (x = 7)."
     assert verdict.checks[0].status == "fails"
 
 
 def test_an_observation_is_never_judged():
-    assert judge([Check("slope", 3, (-1, 1), 1, 0.5)], BROKEN, "observation").status == "observed"
+    assert (
+        judge(
+            [Check(name="slope", deviation=3, allowance=(-1, 1), resolution=1, standard_error=0.5)],
+            BROKEN,
+            "observation",
+        ).status
+        == "observed"
+    )
     assert judge([], BROKEN, "observation").status == "outside_assumptions"
     assert judge([], MET, "observation").status == "not_run"
 
 
 def verdicts(*statuses):
-    seen = (judge_check(Check("slope", 1.0, (-2, 2), 5)),)
+    seen = (judge_check(Check(name="slope", deviation=1.0, allowance=(-2, 2), resolution=5)),)
     return [Verdict(status, seen if status == "observed" else (), f"{status}.") for status in statuses]
 
 

@@ -310,8 +310,11 @@ def test_ruler_labels_do_not_overlap(deviation: float, allowance: tuple[float, f
 
 def test_ruler_shows_the_check_that_rejects_rivals() -> None:
     """A rival stands on the ruler where it is rejected, never at the claim's own place as if it were as good."""
-    near, far = Check("tight", 0.9, (-1.0, 1.0), 2.0), Check("telling", 0.1, (-1.0, 1.0), 2.0)
-    wrong = Check("telling", 7.0, (-1.0, 1.0), 2.0)
+    near, far = (
+        Check(name="tight", deviation=0.9, allowance=(-1.0, 1.0), resolution=2.0),
+        Check(name="telling", deviation=0.1, allowance=(-1.0, 1.0), resolution=2.0),
+    )
+    wrong = Check(name="telling", deviation=7.0, allowance=(-1.0, 1.0), resolution=2.0)
     assumptions = (Assumption("given", True, ""),)
     found: Any = SimpleNamespace(
         verdict=judge((near, far), assumptions, "theorem"),
@@ -323,7 +326,11 @@ def test_ruler_shows_the_check_that_rejects_rivals() -> None:
     shown = ruler.ruler(found)
     assert "telling" in shown and "wrong: 7" in shown and "equal: 0.1" in shown
     found.verdict = judge((near, wrong), assumptions, "theorem")
-    found.rivals = {"elsewhere": judge((Check("tight", 9.0, (-1.0, 1.0), 2.0), far), assumptions, "theorem")}
+    found.rivals = {
+        "elsewhere": judge(
+            (Check(name="tight", deviation=9.0, allowance=(-1.0, 1.0), resolution=2.0), far), assumptions, "theorem"
+        )
+    }
     shown = ruler.ruler(found)
     assert "telling" in shown and "elsewhere" not in shown
 
@@ -340,7 +347,7 @@ def test_ruler_and_chips_escape_what_they_show() -> None:
 @pytest.mark.parametrize("status", list(ruler.BADGES))
 def test_badges_have_a_sign_and_a_word(status: str) -> None:
     sign, word, _ = ruler.BADGES[status]
-    verdict = judge([Check("gap", 0.0, (-1, 1), 2.0)], (), "theorem")
+    verdict = judge([Check(name="gap", deviation=0.0, allowance=(-1, 1), resolution=2.0)], (), "theorem")
     assert sign in ruler.badge(status)
     assert word in ruler.badge(status)
     assert "Holds" in ruler.badge(verdict)

@@ -12,7 +12,7 @@ from theory.core import catalog
 UNKNOWN = {"nonsense": "1", "preset": "<img src=x>"}
 UNKNOWN_SAID = ("nonsense = 1 is not allowed", "preset = <img src=x> is not known")
 BAD_ADDRESSES: list[tuple[str, dict[str, str], tuple[str, ...]]] = [
-    *((room, UNKNOWN, UNKNOWN_SAID) for room in catalog.ROOMS),
+    *((room, UNKNOWN, UNKNOWN_SAID) for room in catalog.room_ids()),
     (
         "next_token",
         {"vocab_size": "NaN", "n_last": "999"},
@@ -57,7 +57,7 @@ def muted_contrast(page: Page) -> float:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("room", catalog.ROOMS)
+@pytest.mark.parametrize("room", catalog.room_ids())
 def test_fits_every_window_in_both_schemes(open_page: OpenPage, room: str, scheme: str) -> None:
     """Figures are elements of the page: Plotly imported before a notebook's thread would make them iframes."""
     page = open_page(f"/{room}/", scheme=scheme, width=400)

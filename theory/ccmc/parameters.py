@@ -83,7 +83,6 @@ class Params(Parameters):
         symbol="κ",
         label="Concentration",
         description="Dirichlet concentration of random rows: small values give peaked rows",
-        advanced=True,
     )
     count_first: int = number(
         1, 1, 50, symbol="N₀", label="Token 0 in prompt", description="how often token 0 occurs in the first prompt"
@@ -99,7 +98,6 @@ class Params(Parameters):
         label="Last token",
         description="the last token of the first prompt",
         spec_names=("last",),
-        advanced=True,
     )
     initial_tokens: int | None = number(
         None,
@@ -111,7 +109,6 @@ class Params(Parameters):
         label="Long start",
         description="length of a long first prompt with given shares; empty means the counts above",
         spec_names=("n0",),
-        advanced=True,
     )
     n_tokens: int = number(
         1_000_000,
@@ -135,7 +132,6 @@ class Params(Parameters):
         label="Runs per seed",
         description="independent runs in one block; the unit of every standard error is one run",
         spec_names=("R",),
-        advanced=True,
     )
     output_temperature: float = number(
         1.0,
@@ -232,7 +228,6 @@ class Params(Parameters):
         symbol="E",
         label="Embedding",
         description="rows of E: orthonormal, or independent Gaussian vectors",
-        advanced=True,
     )
     dim: int | None = number(
         None,
@@ -242,7 +237,6 @@ class Params(Parameters):
         label="Dimension",
         description="embedding dimension; empty means the vocabulary size, or twice that for Gaussian rows",
         spec_names=("d",),
-        advanced=True,
     )
     head: Literal["inverse", "random"] = choice(
         "inverse",
@@ -250,7 +244,6 @@ class Params(Parameters):
         symbol="C",
         label="Head",
         description="inverse: C Eᵀ = I, as the theorem asks; random: a Gaussian head, which breaks it",
-        advanced=True,
     )
     position_scale: float = number(
         0.0,
@@ -260,7 +253,6 @@ class Params(Parameters):
         symbol="σ_b",
         label="Position logits",
         description="standard deviation of additive position logits",
-        advanced=True,
     )
     optimizer: Literal["lbfgs", "gradient_descent", "adam"] = choice(
         "lbfgs",
@@ -268,7 +260,6 @@ class Params(Parameters):
         symbol="optimizer",
         label="Optimiser",
         description="how the attention layer is trained",
-        advanced=True,
     )
     steps: int = number(
         300,
@@ -280,7 +271,6 @@ class Params(Parameters):
         label="Training steps",
         description="full-batch steps of the attention layer",
         log10_name="log10_steps",
-        advanced=True,
     )
     learning_rate: float = number(
         1.0,
@@ -291,7 +281,6 @@ class Params(Parameters):
         label="Learning rate",
         description="step size in units of the safe limit 1/β",
         spec_names=("lr", "eta"),
-        advanced=True,
     )
     initial_scale: float = number(
         0.0,
@@ -301,7 +290,6 @@ class Params(Parameters):
         symbol="σ₀",
         label="Initial scale",
         description="standard deviation of the Gaussian initial weights; 0 starts at zero",
-        advanced=True,
     )
     data_seed: int = number(
         0, 0, 999, symbol="seed", label="Data seed", description="which instance is drawn", spec_names=("seed",)

@@ -18,6 +18,8 @@ from theory.ccmc.model import Layer, attention_layer, head_of_chain
 from theory.ccmc.problem import Chain
 from theory.core.errors import Cancelled, ParameterError
 from theory.shared.training.engine import check_checkpoints, check_device, never, run_programs
+from theory.shared.training.optimisers import adam, descent
+from theory.shared.training.tensor_program import TensorProgram, padded, slope_of, to_array, to_tensor
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -74,65 +76,53 @@ def train(
     report = emit or _silent
     if optimizer == "lbfgs":
         found: list[Training] = []
-        for chain, labels, start in zip(chains, chosen, starts, strict=True):
-            found.append(_lbfgs(chain, labels, start, steps, device, stop))
+        for problem in zip(chains, chosen, starts, strict=True):
+            found.append(_lbfgs(*problem, steps, device, stop))
             report(len(found) / len(chains))
         return found
     recorded = check_checkpoints(checkpoints, steps)
-    program = _Descent(chains, chosen, starts, learning_rate, optimizer == "adam", recorded, device)
+    layer, losses = _batch(chains, chosen, starts, device)
+    parameters, slope = [layer.weights], slope_of(losses, [layer.weights])
+    if optimizer == "adam":
+        sizes = [ADAM_STEP * learning_rate] * len(chains)
+        rule = adam(parameters, sizes[0])
+    else:
+        sizes = [learning_rate / curvature_bound(chain) for chain in chains]
+        rule = descent(parameters, to_tensor(np.array(sizes), device))
+    work = len(chains) * max(len(chain.last) for chain in chains) * max(chain.vocab_size for chain in chains)
+    program = TensorProgram(parameters, slope, rule, work, recorded)
     run_programs([program], steps, report, stop)
-    return [program.result(index) for index in range(len(chains))]
+    norms = to_array(slope(steps)[1][0].flatten(1).norm(dim=1))
+    return [
+        _training(chain, *program.history(index), norms[index], sizes[index]) for index, chain in enumerate(chains)
+    ]
 
 
-class _Batch:
-    """Problems of different sizes as padded tensors on a device, and their layers."""
+def _batch(
+    chains: Sequence[Chain], chosen: Sequence[Integers], starts: Sequence[Floats], device: str
+) -> tuple[Any, Callable[[int], Any]]:
+    """The layers of problems of different sizes, padded, on a device, and their losses (M,) at a step."""
+    import torch
 
-    def __init__(
-        self, chains: Sequence[Chain], chosen: Sequence[Integers], starts: Sequence[Floats], device: str
-    ) -> None:
-        import torch
+    with np.errstate(divide="ignore"):
+        log_counts = padded([np.log(chain.counts) for chain in chains], -np.inf)
+    for own, chain in zip(log_counts, chains, strict=True):
+        own[len(chain.last) :, 0] = 0.0  # a padded prompt is the single token 0, with share 0
+    shares = padded([labels / max(labels.sum(), 1) for labels in chosen])
+    data = [to_tensor(array, device) for array in (padded([chain.last for chain in chains]), log_counts, shares)]
+    embed, head = padded([chain.vectors for chain in chains]), padded([head_of_chain(chain) for chain in chains])
+    layer = attention_layer()(to_tensor(embed, device), to_tensor(head, device))
+    with torch.no_grad():
+        layer.weights.copy_(to_tensor(padded(starts), device))
+    return layer, lambda _: layer.losses(*data)
 
-        def move(array: npt.NDArray[Any]) -> torch.Tensor:
-            return torch.from_numpy(array).to(device)  # pyright: ignore[reportUnknownMemberType]
 
-        rows, size = max(len(chain.last) for chain in chains), max(chain.vocab_size for chain in chains)
-        dim = max(chain.vectors.shape[1] for chain in chains)
-        n = len(chains)
-        last, log_counts = np.zeros((n, rows), dtype=np.int64), np.full((n, rows, size), -np.inf)
-        shares, embed, head = np.zeros((n, rows, size)), np.zeros((n, size, dim)), np.zeros((n, size, dim))
-        weights = np.zeros((n, dim, dim))
-        log_counts[:, :, 0] = 0.0  # a padded prompt is the single token 0, with share 0
-        for index, (chain, labels) in enumerate(zip(chains, chosen, strict=True)):
-            prompts, tokens = chain.counts.shape
-            width = chain.vectors.shape[1]
-            with np.errstate(divide="ignore"):
-                log_counts[index, :prompts, :tokens] = np.log(chain.counts)
-            last[index, :prompts] = chain.last
-            shares[index, :prompts, :tokens] = labels / max(labels.sum(), 1)
-            embed[index, :tokens, :width], head[index, :tokens, :width] = chain.vectors, head_of_chain(chain)
-            weights[index, :width, :width] = starts[index]
-        self.data = tuple(move(array) for array in (last, log_counts, shares))
-        self.layer = attention_layer()(move(embed), move(head))
-        with torch.no_grad():
-            self.layer.weights.copy_(move(weights))
-        self.chains, self.size = chains, n * rows * size
-
-    def losses(self) -> Any:
-        return self.layer.losses(*self.data)
-
-    def gradient(self) -> Any:
-        import torch
-
-        autograd: Any = torch.autograd
-        return autograd.grad(self.losses().sum(), self.layer.weights)[0]
-
-    def training(self, index: int, steps: Integers, weights: Floats, loss: Floats, step_size: float) -> Training:
-        chain = self.chains[index]
-        dim = chain.vectors.shape[1]
-        own = weights[:, :dim, :dim]
-        norm = float(self.gradient().flatten(1).norm(dim=1)[index])
-        layer = Layer(own[-1], chain.vectors, head_of_chain(chain), chain.include_self)
-        return Training(steps, own, loss, norm, step_size, layer)
+def _training(chain: Chain, steps: Integers, parts: Sequence[Floats], norm: float, step_size: float) -> Training:
+    weights, loss = parts
+    dim = chain.vectors.shape[1]
+    own = weights[:, :dim, :dim]
+    layer = Layer(own[-1], chain.vectors, head_of_chain(chain), chain.include_self)
+    return Training(steps, own, loss, float(norm), step_size, layer)
 
 
 def _lbfgs(
@@ -140,10 +130,9 @@ def _lbfgs(
 ) -> Training:
     import torch
 
-    batch = _Batch([chain], [chosen], [start], device)
-    weights = batch.layer.weights
+    layer, losses = _batch([chain], [chosen], [start], device)
     optimizer: Any = torch.optim.LBFGS(
-        [weights],
+        [layer.weights],
         max_iter=steps,
         max_eval=2 * steps,
         tolerance_grad=1e-12,
@@ -156,67 +145,14 @@ def _lbfgs(
         if stop():
             raise Cancelled
         optimizer.zero_grad()
-        loss = batch.losses().sum()
+        loss = losses(0).sum()
         loss.backward()
         return loss
 
     optimizer.step(closure)
-    with torch.no_grad():
-        loss = batch.losses().cpu().numpy()
-    done = int(optimizer.state[weights]["n_iter"])
-    return batch.training(0, np.array([done]), weights.detach().cpu().numpy().copy(), loss, 1.0)
-
-
-class _Descent(_Batch):
-    """Gradient descent or Adam on all layers, as a :class:`theory.shared.training.engine.Program`."""
-
-    def __init__(
-        self,
-        chains: Sequence[Chain],
-        chosen: Sequence[Integers],
-        starts: Sequence[Floats],
-        learning_rate: float,
-        adam: bool,
-        checkpoints: Integers,
-        device: str,
-    ) -> None:
-        import torch
-
-        super().__init__(chains, chosen, starts, device)
-        self._adam: Any = None
-        if adam:
-            self._adam = torch.optim.Adam([self.layer.weights], lr=ADAM_STEP * learning_rate)
-        self._steps = [ADAM_STEP * learning_rate if adam else learning_rate / curvature_bound(c) for c in chains]
-        self._stride = torch.tensor(self._steps, dtype=torch.float64, device=device)[:, None, None]
-        self._checkpoints, self._step = checkpoints, 0
-        self._records: list[tuple[Floats, Floats]] = []
-        self.finished = False
-
-    def advance(self, until: int) -> None:
-        import torch
-
-        weights = self.layer.weights
-        autograd: Any = torch.autograd
-        while True:
-            losses = self.losses()
-            cursor = len(self._records)
-            if cursor < len(self._checkpoints) and self._checkpoints[cursor] == self._step:
-                self._records.append((weights.detach().cpu().numpy().copy(), losses.detach().cpu().numpy().copy()))
-            if self._step >= until:
-                return
-            gradient = autograd.grad(losses.sum(), weights)[0]
-            if self._adam is None:
-                with torch.no_grad():
-                    weights.sub_(self._stride * gradient)
-            else:
-                weights.grad = gradient
-                self._adam.step()
-            self._step += 1
-
-    def result(self, index: int) -> Training:
-        weights = np.stack([record[0][index] for record in self._records])
-        loss = np.array([record[1][index] for record in self._records])
-        return self.training(index, self._checkpoints, weights, loss, self._steps[index])
+    done = np.array([optimizer.state[layer.weights]["n_iter"]], np.int64)
+    found, (gradient,) = slope_of(losses, [layer.weights])(steps)
+    return _training(chain, done, [to_array(layer.weights), to_array(found)], float(gradient.norm()), 1.0)
 
 
 def _silent(fraction: float) -> None:

@@ -25,7 +25,7 @@ from theory.core import bench, catalog, report
 from theory.core.errors import BenchError, Cancelled, NoDevice
 from theory.core.parameters import specs
 from theory.core.store import Store, default_store, session_store
-from theory.core.vocabulary import Claim, Emit, Status
+from theory.core.vocabulary import AnyClaim, Emit, Status
 
 BAD_INPUT, NOT_RUN, INTERNAL, INTERRUPTED = 2, 4, 70, 130
 EXIT: dict[Status, int] = {
@@ -176,7 +176,7 @@ def _check_all(options: argparse.Namespace) -> int:
     return code
 
 
-def _check_rivals(claim: Claim, seeds: int, options: argparse.Namespace, codes: list[int]) -> list[report.Document]:
+def _check_rivals(claim: AnyClaim, seeds: int, options: argparse.Namespace, codes: list[int]) -> list[report.Document]:
     """Judge every wrong formula at its witness; one that is not rejected counts as a failure."""
     documents: list[report.Document] = []
     for rival in claim.rivals:

@@ -13,7 +13,7 @@ from theory.core import catalog
 from theory.core.errors import BenchError, ParameterError
 from theory.core.parameters import canonical, read_value
 from theory.core.problem import Problem
-from theory.core.vocabulary import Claim
+from theory.core.vocabulary import AnyClaim
 
 MAX_FILE_BYTES = 256 * 2**20
 DEFAULT_SEEDS = 8
@@ -30,7 +30,7 @@ class Parser(argparse.ArgumentParser):
 class Request:
     """What was asked about one claim: validated parameters, the data when they were given, seeds, the data's hash."""
 
-    claim: Claim
+    claim: AnyClaim
     params: Any
     problem: Problem | None
     seeds: int
@@ -84,10 +84,6 @@ def request(options: argparse.Namespace) -> Request:
             values = cast(dict[str, object], document["params"])
             if document.get("claim") not in (None, claim.id):
                 raise ParameterError("claim", claim.id, f"{document['claim']}, the claim of {options.params}")
-            if document.get("version") not in (None, claim.version):
-                notes.append(
-                    f"{options.params} is of version {document['version']} of this claim, not {claim.version}."
-                )
             expected = expected or cast(str | None, document.get("data"))
             seeds = document.get("seeds", seeds)
         values = canonical(home.Params, values)

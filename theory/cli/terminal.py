@@ -12,7 +12,7 @@ from xarray import Dataset
 
 from theory.core.bench import Result
 from theory.core.parameters import Spec
-from theory.core.vocabulary import Assumption, Claim, JudgedCheck, Room, Status, Verdict
+from theory.core.vocabulary import AnyClaim, AnyRoom, Assumption, JudgedCheck, Status, Verdict
 
 WIDTH = 100
 HALF_BAND = 12
@@ -109,14 +109,14 @@ def check_text(result: Result, style: Style) -> str:
     return "\n".join(lines)
 
 
-def witness_text(claim: Claim, name: str, verdict: Verdict, style: Style) -> str:
+def witness_text(claim: AnyClaim, name: str, verdict: Verdict, style: Style) -> str:
     """The verdict on a wrong formula at the parameters that are meant to expose it."""
     rejected = verdict.status == "fails"
     word = style.paint("✓ Rejected", "1;32") if rejected else style.paint("✗ Not rejected", "1;31")
     return "\n".join([f"{word}  {claim.id} / {name}", *_wrapped(verdict.explanation)])
 
 
-def prediction_text(claim: Claim, assumptions: Sequence[Assumption], prediction: Dataset, style: Style) -> str:
+def prediction_text(claim: AnyClaim, assumptions: Sequence[Assumption], prediction: Dataset, style: Style) -> str:
     """A prediction for people: its variables, with short arrays in full and long ones abridged."""
     lines = [f"{style.bold(claim.id)}  {claim.title}"]
     lines += _section("Assumptions", assumption_lines(assumptions, style), style)
@@ -141,7 +141,7 @@ def prediction_text(claim: Claim, assumptions: Sequence[Assumption], prediction:
     return "\n".join(lines)
 
 
-def list_text(rooms: Iterable[Room], style: Style) -> str:
+def list_text(rooms: Iterable[AnyRoom], style: Style) -> str:
     """All claims, by room."""
     lines: list[str] = []
     for room in rooms:
@@ -153,7 +153,7 @@ def list_text(rooms: Iterable[Room], style: Style) -> str:
     return "\n".join(lines)
 
 
-def show_text(claim: Claim, assumptions: Sequence[Assumption], specs: Sequence[Spec], style: Style) -> str:
+def show_text(claim: AnyClaim, assumptions: Sequence[Assumption], specs: Sequence[Spec], style: Style) -> str:
     """Everything about a claim that does not need an experiment; ``specs`` are the parameters that enter it."""
     lines = [f"{style.bold(claim.id)}  {claim.title}", *_wrapped(claim.statement), "", f"  {claim.latex}", ""]
     lines += _wrapped(f"{claim.kind.capitalize()}; {claim.source}. Notices deviations from {claim.resolution:g}.")

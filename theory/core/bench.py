@@ -5,32 +5,29 @@ Notebooks, the command line and the tests all go through :func:`check`, so that 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
 from xarray import Dataset
 
-from theory.core import catalog
+from theory.core import catalog, runs
 from theory.core.errors import NoDevice, ParameterError
-from theory.core.instances import draw_instances, judge_all
+from theory.core.instances import draw_instances, examine, judge_all, measure
 from theory.core.judge import MINIMUM_INSTANCES
-from theory.core.keys import result_key
 from theory.core.problem import Problem
 from theory.core.result import Instance as Instance
 from theory.core.result import Result as Result
 from theory.core.result import stack
-from theory.core.store import Store, default_store
-from theory.core.vocabulary import Claim, Emit, Replicate, Rival, Stop, Verdict
+from theory.core.store import Store, StoreReport
+from theory.core.vocabulary import AnyClaim, AnyRival, Emit, Replicate, Stop, Verdict
 
 
 def predict(claim_id: str, problem: Problem | None = None, **values: object) -> Dataset:
     """The prediction of a claim as a labelled Dataset; needs no training and imports no torch."""
     claim = catalog.claim(claim_id)
     params: Any = catalog.parameters(claim, values)
-    return claim.predict(params, problem or catalog.room_of(claim).draw(params, params.data_seed))
+    return examine(claim, params, problem or catalog.room_of(claim).draw(params, params.data_seed)).prediction
 
 
 def check(
@@ -70,7 +67,7 @@ def check(
 
 
 def check_claim(
-    claim: Claim,
+    claim: AnyClaim,
     params: Any,
     seeds: int = 8,
     *,
@@ -88,33 +85,29 @@ def check_claim(
     drawn, available = draw_instances(claim, params, seeds, problem)
     inside = [i for i, instance in enumerate(drawn) if all(a.holds for a in instance.assumptions)]
     chosen = inside or list(range(min(len(drawn), MINIMUM_INSTANCES)))
-    by_seed = claim.experiment.replication == "seed"
+    by_seed = claim.replication == "seed"
     replicates = (
         [Replicate(drawn[0].problem, seed) for seed in range(seeds)]
         if by_seed
         else [Replicate(drawn[i].problem, 0) for i in chosen]
     )
-    keys = [result_key(claim.experiment, params, replicate, device) for replicate in replicates]
-
-    def compute(missing: Sequence[int]) -> list[Dataset]:
-        wanted = [replicates[i] for i in missing]
-        return claim.experiment.run(params, wanted, device, emit or _ignore, stop or _never)
-
     try:
-        _require(device)
-        raws, report = (store or default_store()).fetch(keys, compute, stop)
+        runs.require(device)
+        if claim.experiment is None:
+            raws, report = [Dataset() for _ in replicates], StoreReport(0, 0)
+        else:
+            raws, report = runs.fetch(
+                claim.experiment, params, replicates, device=device, store=store, emit=emit, stop=stop
+            )
     except (MemoryError, NoDevice) as error:
         verdict = Verdict("not_run", (), f"Not run: {str(error) or 'out of memory'}.")
         return Result(claim, params, seeds, device, verdict, tuple(drawn), seconds=perf_counter() - started)
-    if by_seed:
-        measured = [replace(drawn[0], raw=stack(raws))]
-    else:
-        measured = list(drawn)
-        for i, raw in zip(chosen, raws, strict=True):
-            measured[i] = replace(drawn[i], raw=raw)
-    measured, verdict = judge_all(claim, params, measured, available, claim.predict)
+    found = list(drawn)
+    for i, raw in zip([0], [stack(raws)], strict=True) if by_seed else zip(chosen, raws, strict=True):
+        found[i] = measure(claim, params, replace(drawn[i], raw=raw))
+    found, verdict = judge_all(claim, params, found, available)
     others = {
-        rival.name: judge_all(claim, params, measured, available, rival.predict)[1] for rival in claim.rivals if rivals
+        rival.name: judge_all(claim, params, found, available, rival.predict)[1] for rival in claim.rivals if rivals
     }
     return Result(
         claim,
@@ -122,7 +115,7 @@ def check_claim(
         seeds,
         device,
         verdict,
-        tuple(measured),
+        tuple(found),
         others,
         perf_counter() - started,
         report.computed,
@@ -130,27 +123,7 @@ def check_claim(
     )
 
 
-def check_rival(claim: Claim, rival: Rival, seeds: int = 8, *, store: Store | None = None) -> Verdict:
+def check_rival(claim: AnyClaim, rival: AnyRival, seeds: int = 8, *, store: Store | None = None) -> Verdict:
     """Judge a wrong formula at its witness, on the raw data that the claim itself is judged on."""
     params = catalog.parameters(claim, rival.witness)
     return check_claim(claim, params, seeds, store=store).rivals[rival.name]
-
-
-def _require(device: str) -> None:
-    """Say early, and without importing torch for the CPU, that a device is unknown or missing."""
-    if device == "cpu":
-        return
-    if re.fullmatch(r"cuda(:\d+)?", device) is None:
-        raise ParameterError("device", device, "cpu or cuda")
-    import torch
-
-    if int(device.partition(":")[2] or 0) >= torch.cuda.device_count():
-        raise NoDevice(f"this machine has no device {device}")
-
-
-def _ignore(fraction: float, partial: Dataset | None) -> None:
-    pass
-
-
-def _never() -> bool:
-    return False

@@ -1,4 +1,8 @@
-"""All rooms and claims, found by id; a room's modules load when it is first used."""
+"""All rooms and claims, found by id; a room's modules load when it is first used.
+
+A room is a package below ``theory`` whose ``claims`` list a ``ROOM``, or whatever another installed package names in
+the entry point group ``theorem_bench.rooms`` (``my_room = "my_package.claims:ROOM"``).
+"""
 
 from __future__ import annotations
 
@@ -6,56 +10,95 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 from theory.core.errors import BenchError, ParameterError
 from theory.core.parameters import Parameters, canonical, parse
-from theory.core.vocabulary import Claim, Room
+from theory.core.vocabulary import AnyClaim, AnyRoom
 
-ROOMS = ("next_token", "ccmc", "distillation", "icl")
+GROUP = "theorem_bench.rooms"
+FIRST = ("next_token", "ccmc", "distillation", "icl")
+"""The rooms that lead the gallery; others follow by name."""
 
 
 @cache
-def room(room_id: str) -> Room:
+def room_ids() -> tuple[str, ...]:
+    """Ids of all rooms, this project's and those of other installed packages, in the order of the gallery."""
+    here = Path(__file__).parents[1]
+    own = {path.parent.parent.name for path in here.glob("*/claims/__init__.py")}
+    found = own | {point.name for point in entry_points(group=GROUP)}
+    return tuple(sorted(found, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name)))
+
+
+@cache
+def room(room_id: str) -> AnyRoom:
     """The room with this id.
 
     Raises:
         BenchError: there is no such room.
     """
-    if room_id not in ROOMS:
-        raise BenchError(f"room = {room_id} is not known: expected one of {', '.join(ROOMS)}.")
+    if room_id not in room_ids():
+        raise BenchError(f"room = {room_id} is not known: expected one of {', '.join(room_ids())}.")
+    for point in entry_points(group=GROUP):
+        if point.name == room_id:
+            return point.load()
     return import_module(f"theory.{room_id}.claims").ROOM
 
 
-def rooms() -> tuple[Room, ...]:
-    """All rooms that are built, in the order of the gallery."""
-    return tuple(room(room_id) for room_id in ROOMS)
+def rooms() -> tuple[AnyRoom, ...]:
+    """All rooms, in the order of the gallery."""
+    return tuple(room(room_id) for room_id in room_ids())
 
 
-def claims() -> tuple[Claim, ...]:
-    """All claims of all rooms."""
-    return tuple(claim for found in rooms() for claim in found.claims)
-
-
-def claim(claim_id: str) -> Claim:
-    """The claim with this id.
+def claims(room_id: str | None = None) -> tuple[AnyClaim, ...]:
+    """All claims, or those of one room.
 
     Raises:
-        BenchError: there is no such claim; the message names the nearest ids.
+        BenchError: there is no such room.
     """
-    by_id = {found.id: found for found in claims()}
-    if claim_id not in by_id:
-        near = get_close_matches(claim_id, by_id, n=3) or sorted(by_id)
-        raise BenchError(f"claim = {claim_id} is not known: expected one of {', '.join(near)}.")
-    return by_id[claim_id]
+    chosen = rooms() if room_id is None else (room(room_id),)
+    return tuple(claim for found in chosen for claim in found.claims)
 
 
-def room_of(found: Claim) -> Room:
+def claim(claim_id: str) -> AnyClaim:
+    """The claim with this id: ``room/claim``, or ``claim`` alone while no other room has one of that name.
+
+    Raises:
+        BenchError: there is no such claim, or several; the message names the nearest ids.
+    """
+    room_id, slash, short = claim_id.partition("/")
+    if slash and room_id in room_ids():
+        known = {name: [found] for found in room(room_id).claims for name in _short_names(room_id, found)}
+    else:
+        short, known = claim_id, _by_short_name()
+    found = known.get(short, [])
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise BenchError(f"claim = {claim_id} is not unique: expected {' or '.join(map(canonical_id, found))}.")
+    near = get_close_matches(short, known, n=3) or sorted(known)
+    near = [f"{room_id}/{name}" for name in near] if slash and room_id in room_ids() else near
+    raise BenchError(f"claim = {claim_id} is not known: expected one of {', '.join(near)}.")
+
+
+def canonical_id(found: AnyClaim) -> str:
+    """``room/claim``, which is unique; the room's name as a prefix of the claim's is left out.
+
+    >>> canonical_id(claim("icl-pgd-equivalence"))
+    'icl/pgd-equivalence'
+    """
+    home = room_of(found).id
+    return f"{home}/{found.id.removeprefix(f'{home}-')}"
+
+
+def room_of(found: AnyClaim) -> AnyRoom:
     """The room that a claim belongs to."""
     return next(candidate for candidate in rooms() if any(found.id == claim.id for claim in candidate.claims))
 
 
-def parameters(found: Claim, values: Mapping[str, object] | None = None) -> Parameters:
+def parameters(found: AnyClaim, values: Mapping[str, object] | None = None) -> Parameters:
     """The claim's own defaults with ``values`` on top, validated against the room's fixed and dependent bounds.
 
     Raises:
@@ -66,7 +109,7 @@ def parameters(found: Claim, values: Mapping[str, object] | None = None) -> Para
     return validated(home, parse(home.Params, merged))
 
 
-def validated(home: Room, params: Any) -> Any:
+def validated(home: AnyRoom, params: Any) -> Any:
     """``params`` if it respects the bounds that depend on other parameters.
 
     Raises:
@@ -77,3 +120,16 @@ def validated(home: Room, params: Any) -> Any:
         if value is not None and not low <= value <= high:
             raise ParameterError(name, value, f"a value from {low:g} to {high:g} at the other parameters given")
     return params
+
+
+def _short_names(room_id: str, found: AnyClaim) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((found.id, found.id.removeprefix(f"{room_id}-"), f"{room_id}-{found.id}")))
+
+
+def _by_short_name() -> dict[str, list[AnyClaim]]:
+    known: dict[str, list[AnyClaim]] = {}
+    for home in rooms():
+        for found in home.claims:
+            for name in _short_names(home.id, found):
+                known.setdefault(name, []).append(found)
+    return known

@@ -34,11 +34,11 @@ def quantile(dof: float, n_checks: int) -> float:
 def judge_check(check: Check, n_checks: int = 1) -> JudgedCheck:
     """Decide one check; ``n_checks`` is how many are judged together.
 
-    >>> judge_check(Check("gap", 0.01, (-0.02, 0.02), resolution=0.05)).status
+    >>> judge_check(Check(name="gap", deviation=0.01, allowance=(-0.02, 0.02), resolution=0.05)).status
     'holds'
-    >>> judge_check(Check("gap", 0.03, (-0.02, 0.02), resolution=0.05)).status
+    >>> judge_check(Check(name="gap", deviation=0.03, allowance=(-0.02, 0.02), resolution=0.05)).status
     'fails'
-    >>> judge_check(Check("gap", 0.03, (-0.10, 0.10), resolution=0.05)).explanation
+    >>> judge_check(Check(name="gap", deviation=0.03, allowance=(-0.10, 0.10), resolution=0.05)).explanation
     'gap: deviation 0.03 lies within [-0.1, 0.1], but that is wider than the resolution 0.05;
     more seeds cannot settle this: raise steps.'
     """

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from theory.core.fingerprint import code_fingerprint
 from theory.core.vocabulary import Experiment, Replicate
 
 
-def result_key(experiment: Experiment, params: Any, replicate: Replicate, device: str) -> str:
+def result_key(experiment: Experiment[Any, Any], params: Any, replicate: Replicate[Any], device: str) -> str:
     """SHA-256 of the parameters that ``experiment`` uses, the problem, the seed, the device and the code."""
     parts = {
         "experiment": experiment.id,
@@ -23,22 +21,10 @@ def result_key(experiment: Experiment, params: Any, replicate: Replicate, device
         "dtype": "float64",
         "device": device.split(":")[0],
     }
-    return content_key(parts, experiment.modules)
+    return content_key(parts, experiment.run)
 
 
-def content_key(parts: Mapping[str, object], modules: tuple[str, ...]) -> str:
-    """SHA-256 of ``parts``, everything that a result depends on, and of the source of ``modules``."""
-    whole = {**parts, "code": code_fingerprint(modules)}
+def content_key(parts: Mapping[str, object], made_by: Callable[..., Any]) -> str:
+    """SHA-256 of ``parts``, everything that a result depends on, and of the code that ``made_by`` reaches."""
+    whole = {**parts, "code": code_fingerprint(made_by)}
     return hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode()).hexdigest()
-
-
-@cache
-def code_fingerprint(modules: tuple[str, ...]) -> str:
-    """SHA-256 of the source of ``modules``: a changed experiment never answers from old results."""
-    digest = hashlib.sha256()
-    for name in sorted(modules):
-        found = find_spec(name)
-        if found is None or found.origin is None:
-            raise ModuleNotFoundError(f"experiment module {name} does not exist")
-        digest.update(Path(found.origin).read_bytes())
-    return digest.hexdigest()

@@ -43,7 +43,6 @@ class Spec:
     choices: tuple[str, ...] = ()
     spec_names: tuple[str, ...] = ()
     log10_name: str = ""
-    advanced: bool = False
 
     @property
     def allowed(self) -> str:
@@ -68,7 +67,6 @@ def number(
     scale: Scale = "linear",
     spec_names: tuple[str, ...] = (),
     log10_name: str = "",
-    advanced: bool = False,
 ) -> Any:
     """A bounded number; the annotation of the field (``int`` or ``float``) decides which."""
     extra: dict[str, Any] = {
@@ -78,7 +76,7 @@ def number(
         "scale": scale,
         "spec_names": list(spec_names),
     }
-    extra |= {"log10_name": log10_name, "advanced": advanced, "low": low, "high": high}
+    extra |= {"log10_name": log10_name, "low": low, "high": high}
     return Field(default, ge=low, le=high, description=description, json_schema_extra=extra)
 
 
@@ -90,11 +88,10 @@ def choice(
     label: str,
     description: str,
     spec_names: tuple[str, ...] = (),
-    advanced: bool = False,
 ) -> Any:
     """One of a few words; annotate the field with the matching ``Literal``."""
     extra: dict[str, Any] = {"symbol": symbol, "label": label, "choices": list(choices), "spec_names": list(spec_names)}
-    return Field(default, description=description, json_schema_extra=extra | {"advanced": advanced})
+    return Field(default, description=description, json_schema_extra=extra)
 
 
 def array(*, symbol: str, label: str, description: str, spec_names: tuple[str, ...] = ()) -> Any:
@@ -116,6 +113,31 @@ class Parameters(BaseModel):
         """The values that differ from the defaults: what a URL or a reproducing command has to say."""
         defaults = {spec.name: spec.default for spec in specs(type(self))}
         return {name: value for name, value in self.model_dump().items() if value != defaults[name]}
+
+
+class Undeclared(RuntimeError):
+    """A computation read a parameter that it does not declare: the store and the page would not know of it."""
+
+
+def restricted(params: P, names: frozenset[str], reader: str) -> P:
+    """The same parameters, which raise :class:`Undeclared` when another one than ``names`` is read.
+
+    ``reader`` names, for the message, who declared ``names``.
+    """
+    view = _restricted(type(params), names, reader)
+    return view.model_construct(**{name: params.__dict__[name] for name in type(params).model_fields})
+
+
+@cache
+def _restricted(model: type[P], names: frozenset[str], reader: str) -> type[P]:
+    hidden = frozenset(model.model_fields) - names
+
+    def read(self: Any, name: str) -> Any:
+        if name in hidden:
+            raise Undeclared(f"{reader} reads the parameter {name}, which it does not declare in `uses`.")
+        return model.__getattribute__(self, name)
+
+    return type(model.__name__, (model,), {"__getattribute__": read, "__module__": model.__module__})
 
 
 @cache

@@ -18,8 +18,9 @@ from xarray import Dataset
 
 from theory.core import catalog
 from theory.core.bench import Result
+from theory.core.compare import STANDARD_ERROR, shared_variables
 from theory.core.parameters import Parameters, Spec
-from theory.core.vocabulary import Assumption, Claim, JudgedCheck, Verdict
+from theory.core.vocabulary import AnyClaim, Assumption, JudgedCheck, Verdict
 
 Document = dict[str, Any]
 
@@ -59,11 +60,12 @@ def dataset_document(dataset: Dataset) -> Document:
 
 
 def prediction_document(
-    claim: Claim, params: Parameters, assumptions: Sequence[Assumption], prediction: Dataset
+    claim: AnyClaim, params: Parameters, assumptions: Sequence[Assumption], prediction: Dataset
 ) -> Document:
     """What a claim predicts, and whether its assumptions hold on the data."""
     return {
         "claim": claim.id,
+        "id": catalog.canonical_id(claim),
         "params": plain(params.model_dump(mode="json")),
         "assumptions": [_assumption(assumption) for assumption in assumptions],
         "prediction": dataset_document(prediction),
@@ -71,7 +73,7 @@ def prediction_document(
 
 
 def show_document(
-    claim: Claim, params: Parameters, assumptions: Sequence[Assumption], specs: Sequence[Spec]
+    claim: AnyClaim, params: Parameters, assumptions: Sequence[Assumption], specs: Sequence[Spec]
 ) -> Document:
     """Everything about a claim that needs no experiment; ``specs`` are the parameters that enter it."""
     parameters = [
@@ -82,7 +84,7 @@ def show_document(
     ]
     return {
         "claim": claim.id,
-        "version": claim.version,
+        "id": catalog.canonical_id(claim),
         "title": claim.title,
         "kind": claim.kind,
         "statement": claim.statement,
@@ -93,7 +95,6 @@ def show_document(
         "assumptions": [_assumption(assumption) for assumption in assumptions],
         "rivals": [{"name": r.name, "slip": r.slip, "witness": plain(r.witness)} for r in claim.rivals],
         "defaults": plain(claim.defaults),
-        "presets": list(claim.presets),
         "parameters": parameters,
     }
 
@@ -109,10 +110,11 @@ def verdict_document(verdict: Verdict) -> Document:
 
 def check_document(result: Result) -> Document:
     """A prediction with its measurement, its verdict and the verdicts on the wrong formulas."""
-    measurement = result.measurement
+    measurement, raw = result.measurement, result.raw
     document = prediction_document(result.claim, result.params, result.assumptions, result.prediction)
     return document | {
-        "measurement": None if measurement is None else dataset_document(measurement),
+        "measurement": None if measurement is None else dataset_document(_named_alike(result.prediction, measurement)),
+        "raw": None if raw is None else dataset_document(raw),
         "verdict": verdict_document(result.verdict),
         "rivals": {name: verdict_document(verdict) for name, verdict in result.rivals.items()},
         "seeds": result.seeds,
@@ -139,7 +141,6 @@ def claim_document(result: Result) -> Document:
     paper = catalog.room_of(result.claim).paper
     return {
         "claim": result.claim.id,
-        "version": result.claim.version,
         "title": result.claim.title,
         "statement": result.claim.statement,
         "source": result.claim.source,
@@ -181,6 +182,12 @@ def reproduce_command(result: Result, params_file: str = "claim.json", data_file
 def to_json(document: object) -> str:
     """One line of strict JSON in UTF-8."""
     return json.dumps(document, allow_nan=False, ensure_ascii=False)
+
+
+def _named_alike(prediction: Dataset, measured: Dataset) -> Dataset:
+    """What was measured of what was predicted, with its standard errors, without further evidence."""
+    names = shared_variables(prediction, measured)
+    return measured[[name for name in measured.data_vars if str(name).removesuffix(STANDARD_ERROR) in names]]
 
 
 def _assumption(assumption: Assumption) -> Document:

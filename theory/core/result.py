@@ -10,17 +10,21 @@ import xarray as xr
 from xarray import Dataset
 
 from theory.core.problem import Problem
-from theory.core.vocabulary import Assumption, Claim, Verdict
+from theory.core.vocabulary import AnyClaim, Assumption, Verdict
 
 
 @dataclass(frozen=True)
 class Instance:
-    """One data set with everything that was said and measured about it; ``raw`` is None when it was not run."""
+    """One data set with everything that was said and measured about it; ``raw`` is None when it was not run.
+
+    ``measured`` has the names and dimensions of ``prediction``; it is None where ``raw`` says why there is no result.
+    """
 
     problem: Problem
     assumptions: tuple[Assumption, ...]
     prediction: Dataset
     raw: Dataset | None = None
+    measured: Dataset | None = None
     verdict: Verdict | None = None
 
 
@@ -28,7 +32,7 @@ class Instance:
 class Result:
     """A checked claim: the verdict, the instances behind it, the rivals on the same raw data, and what it took."""
 
-    claim: Claim
+    claim: AnyClaim
     params: Any
     seeds: int
     device: str
@@ -54,7 +58,12 @@ class Result:
 
     @property
     def measurement(self) -> Dataset | None:
-        """Raw results with a leading dimension ``seed``; None when nothing could be run.
+        """What was measured, under the names of :attr:`prediction` and ``<name>_se``; None when nothing ran."""
+        return self.shown.measured
+
+    @property
+    def raw(self) -> Dataset | None:
+        """What the experiment recorded, with a leading dimension ``seed``; None when nothing could be run.
 
         For a claim that replicates over instances, ``seed`` counts the judged instances.
         """

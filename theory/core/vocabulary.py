@@ -1,8 +1,10 @@
 """The vocabulary of the project: a theorem is an object that predicts, is tested, and can be refuted.
 
 A :class:`Room` holds one paper's parameter model and its claims. A :class:`Claim` predicts labelled arrays from a
-:class:`~theory.core.problem.Problem`, names the assumptions it needs, and compares its prediction with what an
-:class:`Experiment` measured. A :class:`Rival` is a wrong formula that the same comparison must reject.
+:class:`~theory.core.problem.Problem`, names the assumptions it needs, measures the same arrays in what an
+:class:`Experiment` found, and compares the two. A :class:`Rival` is a wrong formula that the comparison must reject.
+
+All are generic over a room's parameters ``P`` and its data type ``D``.
 """
 
 from __future__ import annotations
@@ -10,13 +12,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from xarray import Dataset
 
 from theory.core.parameters import Parameters
 from theory.core.problem import Problem
 
+P = TypeVar("P", bound=Parameters)
+D = TypeVar("D", bound=Problem)
 Status = Literal["holds", "fails", "inconclusive", "outside_assumptions", "observed", "not_run"]
 Kind = Literal["theorem", "extension", "observation"]
 Emit = Callable[[float, Dataset | None], None]
@@ -45,7 +49,7 @@ class Assumption:
     detail: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Check:
     """One comparison of prediction and measurement.
 
@@ -94,45 +98,42 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Replicate:
+class Replicate(Generic[D]):
     """One unit of replication: a problem and the seed of the randomness inside the experiment."""
 
-    problem: Problem
+    problem: D
     seed: int
 
 
-Run = Callable[[Any, Sequence[Replicate], str, Emit, Stop], list[Dataset]]
+Run = Callable[[P, Sequence[Replicate[D]], str, Emit, Stop], list[Dataset]]
+Predict = Callable[[P, D], Dataset]
+Compare = Callable[[P, D, Dataset, Dataset], tuple[Check, ...]]
 
 
 @dataclass(frozen=True)
-class Experiment:
+class Experiment(Generic[P, D]):
     """A computation that shares no code with the predictions it tests; several claims can judge one experiment.
 
     ``run(params, replicates, device, emit, stop)`` returns one Dataset per replicate, in order, and raises
-    :class:`Cancelled` when ``stop()`` turns true. ``uses`` names the parameters that enter besides the
-    problem: only these are in the store's key. ``replication`` says what a seed is: a replicate of the randomness
-    inside the experiment (``"seed"``) or, for a deterministic experiment, another instance (``"instance"``).
-    ``modules`` are the modules whose source decides the result.
+    :class:`Cancelled` when ``stop()`` turns true. ``uses`` names the parameters that enter besides the problem: only
+    these are in the store's key, and ``run`` cannot read others. ``replication`` says what a seed is: a replicate of
+    the randomness inside the experiment (``"seed"``) or, for a deterministic experiment, another instance
+    (``"instance"``).
     """
 
     id: str
     uses: frozenset[str]
     replication: Literal["seed", "instance"]
-    plan: Callable[[Any, Problem, int], Plan]
-    run: Run
-    modules: tuple[str, ...]
-
-
-Predict = Callable[[Any, Any], Dataset]
-Compare = Callable[[Any, Any, Dataset, Dataset], tuple[Check, ...]]
+    plan: Callable[[P, D, int], Plan]
+    run: Run[P, D]
 
 
 @dataclass(frozen=True)
-class Rival:
+class Rival(Generic[P, D]):
     """A slip that a careful person makes, and parameters (a witness) at which the verdict must reject it."""
 
     name: str
-    predict: Predict
+    predict: Predict[P, D]
     witness: Mapping[str, object]
     slip: str
     """What the wrong formula does, in a few words: the label on the verdict ruler's explanation."""
@@ -153,33 +154,68 @@ class Preset:
 
 
 @dataclass(frozen=True)
-class Claim:
+class Symbol:
+    """What a symbol of a formula means, and the parameter or the predicted variable that it is ("" when neither)."""
+
+    means: str
+    name: str = ""
+
+
+def as_found(params: Any, problem: Any, raw: Dataset) -> Dataset:
+    """The measurement of an experiment that records the predicted variables themselves."""
+    return raw
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim(Generic[P, D]):
     """A statement that predicts, is tested and can be refuted.
 
-    ``compare`` receives one replicate's raw Dataset when the experiment replicates over instances, and all replicates
-    along a leading dimension ``seed`` otherwise. ``mutate(prediction, amount)`` perturbs the prediction so that its
-    deviation moves by at least ``amount``: the mutation test uses it to see the verdict fail.
+    ``predict`` returns the variables of the statement, each with ``<name>_allowance`` where theory derives what finite
+    size, steps or discretisation leave. ``measure`` returns the same names and dimensions from the raw Dataset of the
+    experiment, with ``<name>_se`` where something was sampled; further variables are evidence for ``compare``. A
+    predicted variable that nothing measures says why in its attribute ``not_measured``. Raw is one replicate's Dataset
+    when the experiment replicates over instances, has all replicates along a leading dimension ``seed`` otherwise, and
+    is empty without an experiment: an exact identity, which ``measure`` checks by brute force.
+
+    ``compare`` turns the two Datasets into checks; by default it takes each shared variable
+    (:func:`theory.core.compare.default_compare`). ``mutate(prediction, amount)`` perturbs the prediction so that its
+    deviation moves by at least ``amount``: the mutation test uses it to see the verdict fail. ``uses`` names the
+    parameters that ``assumptions``, ``predict`` and ``rivals`` read; ``measure`` and ``compare`` may also read those of
+    the experiment.
     """
 
     id: str
     title: str
+    short: str = ""
+    """The title in at most 22 letters, for lists."""
     statement: str
     latex: str
+    symbols: Mapping[str, Symbol] = field(default_factory=dict[str, Symbol])
+    """LaTeX symbol of the formula -> what it means."""
     source: str
     kind: Kind
     defaults: Mapping[str, object]
     uses: frozenset[str]
     resolution: float
-    assumptions: Callable[[Any, Any], tuple[Assumption, ...]]
-    predict: Predict
-    compare: Compare
+    assumptions: Callable[[P, D], tuple[Assumption, ...]]
+    predict: Predict[P, D]
+    measure: Callable[[P, D, Dataset], Dataset] = as_found
+    compare: Compare[P, D] | None = None
     mutate: Callable[[Dataset, float], Dataset]
-    experiment: Experiment
-    rivals: tuple[Rival, ...] = ()
-    presets: tuple[str, ...] = ()
-    version: int = 1
+    experiment: Experiment[P, D] | None
+    rivals: tuple[Rival[P, D], ...] = ()
     power: str = ""
     """Measured false-alarm rate and power, as text for the report."""
+
+    @property
+    def replication(self) -> Literal["seed", "instance"]:
+        """What a seed is; an exact identity replicates over instances."""
+        return "instance" if self.experiment is None else self.experiment.replication
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """All parameters that enter a check besides the problem."""
+        return self.uses | (frozenset[str]() if self.experiment is None else self.experiment.uses)
 
 
 def every_parameter(params: Parameters) -> frozenset[str]:
@@ -187,20 +223,27 @@ def every_parameter(params: Parameters) -> frozenset[str]:
     return frozenset(type(params).model_fields)
 
 
-@dataclass(frozen=True)
-class Room:
+@dataclass(frozen=True, kw_only=True)
+class Room(Generic[P, D]):
     """One paper: its parameter model, its data, its claims."""
 
     id: str
     title: str
     finding: str
     paper: Paper
-    Params: type[Parameters]
-    claims: tuple[Claim, ...]
-    draw: Callable[[Any, int], Problem]
-    load: Callable[[bytes, str, Any], Problem]
+    Params: type[P]
+    claims: tuple[Claim[P, D], ...]
+    draw: Callable[[P, int], D]
+    load: Callable[[bytes, str, P], D]
     """``load(content, filename, params)``: a person's own data becomes the same type as generated data."""
-    bounds: Callable[[Any], dict[str, tuple[float, float]]]
-    presets: tuple[Preset, ...] = field(default=())
-    active: Callable[[Any], frozenset[str]] = every_parameter
+    bounds: Callable[[P], dict[str, tuple[float, float]]]
+    presets: tuple[Preset, ...] = ()
+    active: Callable[[P], frozenset[str]] = every_parameter
     """Names of the parameters that matter at these values: controls of the others are hidden."""
+    symbols: Mapping[str, Symbol] = field(default_factory=dict[str, Symbol])
+    """Symbols that several claims of the room share; a claim's own come first."""
+
+
+AnyClaim = Claim[Any, Any]
+AnyRoom = Room[Any, Any]
+AnyRival = Rival[Any, Any]

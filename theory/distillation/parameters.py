@@ -81,7 +81,6 @@ class Params(Parameters):
         symbol="φ",
         label="Head fraction",
         description="share of features on the upper level of the two-level spectrum",
-        advanced=True,
     )
     level_ratio: float = number(
         0.01,
@@ -92,7 +91,6 @@ class Params(Parameters):
         symbol="λ₂/λ₁",
         label="Level ratio",
         description="lower level over upper level of the two-level spectrum",
-        advanced=True,
     )
     noise_variance_target: float = number(
         0.0,
@@ -110,7 +108,6 @@ class Params(Parameters):
         symbol="arms",
         label="Noise in",
         description="both: the same noise on strong and surrogate labels; strong_only: surrogate labels are clean",
-        advanced=True,
     )
     ridge: float = number(
         0.0,
@@ -142,7 +139,6 @@ class Params(Parameters):
         label="Teacher spectrum",
         description="exponent of the covariance that the teacher is trained on; empty means the student's covariance",
         spec_names=("alpha_s",),
-        advanced=True,
     )
     noise_variance_teacher: float = number(
         0.0,
@@ -164,7 +160,6 @@ class Params(Parameters):
         label="Teacher features",
         description="a weak teacher sees the first k features only; empty means all",
         spec_names=("k_weak",),
-        advanced=True,
     )
     rotation: float = number(
         0.0,
@@ -174,7 +169,6 @@ class Params(Parameters):
         symbol="ϑ",
         label="Teacher rotation",
         description="how far the teacher's covariance is rotated away from the student's: 0 not at all, 1 at random",
-        advanced=True,
     )
     features: Literal["relu", "attention"] = choice(
         "relu",
@@ -182,7 +176,6 @@ class Params(Parameters):
         symbol="φ(x)",
         label="Feature map",
         description="frozen random features of handwritten digits: a ReLU layer or an attention block",
-        advanced=True,
     )
     population_copies: int = number(
         6,
@@ -191,7 +184,6 @@ class Params(Parameters):
         symbol="c",
         label="Population copies",
         description="shifted and noisy copies of the 1,797 digits that enlarge the population",
-        advanced=True,
     )
     replicates: int = number(
         25,
@@ -203,7 +195,6 @@ class Params(Parameters):
         label="Trials per seed",
         description="independent trials in one block; the unit of every standard error is one trial",
         spec_names=("trials", "R"),
-        advanced=True,
     )
     data_seed: int = number(
         0,

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from theory.core.errors import Cancelled
 from theory.distillation.digits import SIDE
 from theory.distillation.problem import Floats
+from theory.shared.training.engine import never, run_programs
+from theory.shared.training.optimisers import adam
+from theory.shared.training.tensor_program import TensorProgram, slope_of, to_array, to_tensor
 
 HIDDEN, WIDTH, READOUT = 128, 16, 32
 """Hidden units of the MLP; dimension of the attention model's tokens, and hidden units behind it."""
@@ -53,8 +54,8 @@ def train(
     labels: Floats,
     unseen: Floats,
     device: str = "cpu",
-    report: Callable[[float], None] | None = None,
-    stop: Callable[[], bool] | None = None,
+    report: Callable[[float], None] = lambda _: None,
+    stop: Callable[[], bool] = never,
 ) -> tuple[Floats, Floats]:
     """Train S x T networks together, full batch, with Adam on the squared error (summed over outputs).
 
@@ -65,35 +66,25 @@ def train(
     Raises:
         Cancelled: ``stop()`` turned true.
     """
-    import torch
-
-    def move(array: npt.NDArray[Any]) -> torch.Tensor:
-        return torch.from_numpy(array.astype(SINGLE)).to(device)  # pyright: ignore[reportUnknownMemberType]
-
     seeds, teachers, outputs = labels.shape[0], labels.shape[1], labels.shape[3]
-    weights: dict[str, Any] = {}
-    for name in starts[0]:
-        stacked = np.repeat(np.stack([start[name] for start in starts]), teachers, axis=0)
-        weights[name] = move(stacked).requires_grad_()
+
+    def shared(array: Floats) -> Any:
+        """What the networks of one seed have in common, for each of them."""
+        return to_tensor(np.repeat(array.astype(SINGLE), teachers, axis=0), device)
+
+    weights = {name: shared(np.stack([start[name] for start in starts])).requires_grad_() for name in starts[0]}
     forward = _mlp if kind == "relu" else _attention
-    inputs = move(np.repeat(images, teachers, axis=0))
-    targets = move(labels.reshape(seeds * teachers, -1, outputs))
-    optimizer: Any = torch.optim.Adam(list(weights.values()), lr=LEARNING_RATE)
-    errors: Any = None
-    for step in range(STEPS):
-        if stop is not None and stop():
-            raise Cancelled
-        if report is not None and step % 20 == 0:
-            report(step / STEPS)
-        optimizer.zero_grad()
-        errors = (forward(weights, inputs) - targets).square().sum(dim=2).mean(dim=1)
-        errors.sum().backward()  # networks share no weight: the sum trains each on its own error
-        optimizer.step()
-    with torch.no_grad():
-        found = forward(weights, move(np.repeat(unseen, teachers, axis=0)))
-    shape = (seeds, teachers)
-    predicted = found.cpu().numpy().astype(np.float64).reshape(*shape, -1, outputs)
-    return predicted, errors.detach().cpu().numpy().astype(np.float64).reshape(shape)
+    inputs = shared(images)
+    targets = to_tensor(labels.astype(SINGLE).reshape(seeds * teachers, -1, outputs), device)
+
+    def losses(_: int) -> Any:
+        return (forward(weights, inputs) - targets).square().sum(dim=2).mean(dim=1)
+
+    parameters = list(weights.values())
+    program = TensorProgram(parameters, slope_of(losses, parameters), adam(parameters, LEARNING_RATE), images.size)
+    run_programs([program], STEPS, report, stop)
+    found = [to_array(array).astype(np.float64) for array in (forward(weights, shared(unseen)), program.losses)]
+    return found[0].reshape(seeds, teachers, -1, outputs), found[1].reshape(seeds, teachers)
 
 
 def operations(kind: str, rows: int, outputs: int) -> float:

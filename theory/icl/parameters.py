@@ -64,7 +64,6 @@ class Params(Parameters):
         symbol="sₓ",
         label="Feature spectrum",
         description="eigenvalues of the feature covariance fall off like k^−sₓ; their sum is d",
-        advanced=True,
     )
     new_spectrum_decay: float = number(
         0.0,
@@ -74,7 +73,6 @@ class Params(Parameters):
         symbol="s'",
         label="New task spectrum",
         description="decay of the new task covariance, in reversed order of directions, that LoRA adapts to",
-        advanced=True,
     )
     basis_rotation: float = number(
         0.0,
@@ -84,7 +82,6 @@ class Params(Parameters):
         symbol="ϑ",
         label="Basis rotation",
         description="how far task directions are rotated away from feature directions: 0 not at all, 1 at random",
-        advanced=True,
     )
     rank: int = number(
         2,
@@ -121,7 +118,6 @@ class Params(Parameters):
         symbol="P",
         label="Period",
         description="the task repeats every so many examples (drift: period)",
-        advanced=True,
     )
     features: Literal["gaussian", "signs"] = choice(
         "gaussian",
@@ -129,7 +125,6 @@ class Params(Parameters):
         symbol="x",
         label="Features",
         description="gaussian, or random signs, whose kurtosis changes the optimum",
-        advanced=True,
     )
     task_mean: float = number(
         0.0,
@@ -139,7 +134,6 @@ class Params(Parameters):
         symbol="μ",
         label="Task mean",
         description="every coordinate of the task's mean; other than 0 it breaks the sign symmetry",
-        advanced=True,
     )
     step_size: float = number(
         0.5,
@@ -161,7 +155,6 @@ class Params(Parameters):
         label="Initial scale",
         description="size of the initial weights of the factored model",
         spec_names=("init_scale", "epsilon"),
-        advanced=True,
     )
     steps: int = number(
         1500,
@@ -185,7 +178,6 @@ class Params(Parameters):
         label="Prompts per step",
         description="fresh prompts in each training step",
         spec_names=("B",),
-        advanced=True,
     )
     query: Literal["integrated", "sampled"] = choice(
         "integrated",
@@ -193,7 +185,6 @@ class Params(Parameters):
         symbol="query",
         label="Query",
         description="integrated: the loss is averaged over queries exactly; sampled: one query per prompt",
-        advanced=True,
     )
     n_test: int = number(
         60,
@@ -214,7 +205,6 @@ class Params(Parameters):
         label="Prompts per seed",
         description="independent test prompts in one block; the unit of every standard error is one prompt",
         spec_names=("R",),
-        advanced=True,
     )
     data_seed: int = number(
         0,

@@ -19,8 +19,9 @@ from theory.icl.model import build, initial_weights, weights_of
 from theory.icl.problem import Floats
 from theory.icl.prompt_law import PromptLaw
 from theory.icl.simulation.training_prompts import Sampler, generator_of
-from theory.shared.training.adam import Adam
 from theory.shared.training.engine import check_device, never, run_programs
+from theory.shared.training.optimisers import adam
+from theory.shared.training.tensor_program import TensorProgram, slope_of
 
 WARM_UP = 50
 LEARNING_RATE = 0.01
@@ -87,16 +88,63 @@ def train(
     if max(law.dim for law in laws) > LARGEST_DIM:
         raise ParameterError("dim", max(law.dim for law in laws), f"at most {LARGEST_DIM} for trained models")
     check_device(device)
-    program = _Program(model, laws, seeds, steps, batch_size, query, statistics, learning_rate, ranks, device, dtype)
+    integrated = query == "integrated"
+    if integrated and (model == "softmax" or not all(law.query_integrates for law in laws)):
+        raise ParameterError("query", query, "sampled for this model and these features")
+    use = default_statistics(model, laws) if statistics is None else statistics
+    if use and not sees_statistics(model):
+        raise ParameterError("statistics", use, f"examples: {model} does not see a prompt through Z'Z alone")
+    torch: Any = import_module("torch")
+    kind: Any = getattr(torch, dtype)
+    generators = [generator_of(seed, PROMPT_STREAM, device=device) for seed in seeds]
+    sampler = Sampler(laws, generators, statistics=use, device=device, dtype=kind)
+    lengths = [law.length for law in laws]
+    initial = [
+        initial_weights(model, law.dim, law.length, generator_of(seed, INITIAL_STREAM), rank)
+        for law, seed, rank in zip(laws, seeds, ranks or [None] * len(laws), strict=True)
+    ]
+    module = build(model, initial, lengths, device=device, dtype=kind)
+    noise = torch.tensor([law.noise_variance for law in laws], dtype=kind, device=device)
+    history = torch.zeros(steps, len(laws), dtype=torch.float64, device=device)
+
+    def losses(step: int) -> Any:
+        drawn = sampler.draw(batch_size)
+        if integrated:
+            errors = drawn.error(module.direction(drawn.tokens))
+        else:
+            found = module(drawn.tokens, drawn.query, sampler.present)
+            errors = ((drawn.query * drawn.task).sum(dim=2) - found) ** 2
+        means = errors.mean(dim=1) + noise
+        history[step] = means.detach()
+        return means
+
+    def snapshot(_: object = None) -> list[dict[str, Floats]]:
+        return [weights_of(module, index, length) for index, length in enumerate(lengths)]
+
+    parameters = list(module.parameters())
+    program = TensorProgram(
+        parameters,
+        slope_of(losses, parameters),
+        adam(parameters, lambda step: learning_rate * schedule(step, steps), BETAS),
+        len(laws) * batch_size * sampler.rows * (laws[0].dim + 1),
+        [int(EARLIER * steps)],
+        snapshot,
+    )
+    start = snapshot()
+
+    def results() -> list[Trained]:
+        earlier, seen = (*program.records, start)[0], history[: program.step].cpu().numpy()
+        parts = zip(snapshot(), earlier, seen.T, laws, strict=True)
+        return [Trained(weights, before, own.copy(), law) for weights, before, own, law in parts]
 
     def report(fraction: float) -> None:
         if emit is not None:
             emit(fraction)
         if watch is not None:
-            watch(fraction, program.results())
+            watch(fraction, results())
 
     run_programs([program], steps, report, stop)
-    return program.results()
+    return results()
 
 
 def sees_statistics(model: str) -> bool:
@@ -108,80 +156,6 @@ def default_statistics(model: str, laws: Sequence[PromptLaw]) -> bool:
     """Whether sufficient statistics are exact for these laws, and cheaper than the examples."""
     exact = sees_statistics(model) and all(law.has_statistics for law in laws)
     return exact and max(law.length for law in laws) > STATISTICS_PAY * laws[0].dim
-
-
-class _Program:
-    """All models advance together: a :class:`theory.shared.training.engine.Program`."""
-
-    def __init__(
-        self,
-        model: str,
-        laws: Sequence[PromptLaw],
-        seeds: Sequence[int],
-        steps: int,
-        batch_size: int,
-        query: str,
-        statistics: bool | None,
-        learning_rate: float,
-        ranks: Sequence[int] | None,
-        device: str,
-        dtype: str,
-    ) -> None:
-        torch: Any = import_module("torch")
-
-        self._integrated = query == "integrated"
-        if self._integrated and (model == "softmax" or not all(law.query_integrates for law in laws)):
-            raise ParameterError("query", query, "sampled for this model and these features")
-        use = default_statistics(model, laws) if statistics is None else statistics
-        if use and not sees_statistics(model):
-            raise ParameterError("statistics", use, f"examples: {model} does not see a prompt through Z'Z alone")
-        kind: Any = getattr(torch, dtype)
-        generators = [generator_of(seed, PROMPT_STREAM, device=device) for seed in seeds]
-        self._sampler = Sampler(laws, generators, statistics=use, device=device, dtype=kind)
-        self._laws, self._batch, self._peak, self._total = tuple(laws), batch_size, learning_rate, steps
-        self._lengths = [law.length for law in laws]
-        weights = [
-            initial_weights(
-                model, law.dim, law.length, generator_of(seed, INITIAL_STREAM), None if ranks is None else ranks[i]
-            )
-            for i, (law, seed) in enumerate(zip(laws, seeds, strict=True))
-        ]
-        self._module = build(model, weights, self._lengths, device=device, dtype=kind)
-        self._adam = Adam(self._module.parameters(), BETAS)
-        self._losses = torch.zeros(steps, len(laws), dtype=torch.float64, device=device)
-        self._noise = torch.tensor([law.noise_variance for law in laws], dtype=kind, device=device)
-        self._step, self._earlier_step = 0, int(EARLIER * steps)
-        self._earlier: list[dict[str, Floats]] = self._snapshot()
-        self.size = len(laws) * batch_size * self._sampler.rows * (laws[0].dim + 1)
-        self.finished = False
-
-    def advance(self, until: int) -> None:
-        while self._step < until:
-            if self._step == self._earlier_step:
-                self._earlier = self._snapshot()
-            losses = self._draw_losses()
-            self._losses[self._step] = losses.detach()
-            self._adam.step(losses, self._peak * schedule(self._step, self._total))
-            self._step += 1
-
-    def results(self) -> list[Trained]:
-        losses = self._losses[: self._step].cpu().numpy()
-        return [
-            Trained(weights, self._earlier[index], losses[:, index].copy(), self._laws[index])
-            for index, weights in enumerate(self._snapshot())
-        ]
-
-    def _draw_losses(self) -> Any:
-        drawn = self._sampler.draw(self._batch)
-        if self._integrated:
-            errors = drawn.error(self._module.direction(drawn.tokens))
-        else:
-            found = self._module(drawn.tokens, drawn.query, self._sampler.present)
-            errors = ((drawn.query * drawn.task).sum(dim=2) - found) ** 2
-        return errors.mean(dim=1) + self._noise
-
-    def _snapshot(self) -> list[dict[str, Floats]]:
-        return [weights_of(self._module, index, length) for index, length in enumerate(self._lengths)]
 
 
 def schedule(step: int, steps: int) -> float:

@@ -67,7 +67,6 @@ class Params(Parameters):
         label="Learning rate",
         description="step size in units of the safe limit 1/β; above 2 descent may diverge",
         spec_names=("lr", "eta"),
-        advanced=True,
     )
     optimizer: Literal["plain", "normalised", "newton_path", "log_time_flow"] = choice(
         "plain",
@@ -76,7 +75,6 @@ class Params(Parameters):
         label="Optimiser",
         description="plain: the theorem's gradient descent; normalised: fixed-length steps; newton_path: the "
         "regularisation path; log_time_flow: gradient flow in log-time",
-        advanced=True,
     )
     embedding: Literal["orthonormal", "equicorrelated", "random_unit"] = choice(
         "orthonormal",
@@ -84,7 +82,6 @@ class Params(Parameters):
         symbol="E",
         label="Embedding",
         description="rows of E: orthonormal, equal pairwise correlation, or random unit vectors",
-        advanced=True,
     )
     correlation: float = number(
         0.5,
@@ -95,7 +92,6 @@ class Params(Parameters):
         label="Correlation",
         description="pairwise correlation of equicorrelated embeddings",
         spec_names=("rho",),
-        advanced=True,
     )
     dim: int | None = number(
         None,
@@ -105,7 +101,6 @@ class Params(Parameters):
         label="Dimension",
         description="embedding dimension; empty means the vocabulary size",
         spec_names=("d",),
-        advanced=True,
     )
     initial_scale: float = number(
         0.0,
@@ -115,7 +110,6 @@ class Params(Parameters):
         symbol="σ₀",
         label="Initial scale",
         description="standard deviation of the Gaussian initial logits; 0 starts at zero",
-        advanced=True,
     )
     data_seed: int = number(
         23, 0, 999, symbol="seed", label="Data seed", description="which instance is drawn", spec_names=("seed",)
@@ -147,5 +141,4 @@ class Params(Parameters):
         symbol="missing",
         label="Label not in prompt",
         description="error: refuse such rows; drop: leave them out and count them",
-        advanced=True,
     )

@@ -61,9 +61,16 @@ def _compare_climb(params: Params, chain: Chain, prediction: Dataset, raw: Datas
     limits = prediction.limit_share.values.reshape(-1, shares.shape[-1])
     nearest = np.abs(ends[:, None] - limits).sum(axis=2).min(axis=1, initial=2.0)
     return (
-        Check("largest fall along the flow", fall, (-inf, 1e-8), 0.05),
-        Check("speed of the climb, largest relative error", slip, (-inf, 1e-8), 0.05),
-        Check("flow ends off every local maximum", float(nearest.max()), (-inf, 1e-3), 0.05),
+        Check(name="largest fall along the flow", deviation=fall, allowance=(-inf, 1e-8), resolution=0.05),
+        Check(
+            name="speed of the climb, largest relative error", deviation=slip, allowance=(-inf, 1e-8), resolution=0.05
+        ),
+        Check(
+            name="flow ends off every local maximum",
+            deviation=float(nearest.max()),
+            allowance=(-inf, 1e-3),
+            resolution=0.05,
+        ),
         _text_climb(form, factor, raw),
     )
 
@@ -78,14 +85,14 @@ def _text_climb(form: Floats, factor: float, raw: Dataset) -> Check:
     step = float(np.diff(log_time).max(initial=0.0))
     allowed = 20 / float(tokens[0]) + step**2
     return Check(
-        "climb of generated text over its prediction",
-        float(excess.mean()),
-        (-allowed, allowed),
-        0.05,
-        float(mean_error(excess)),
-        runs - 1,
-        runs,
-        "initial_tokens",
+        name="climb of generated text over its prediction",
+        deviation=float(excess.mean()),
+        allowance=(-allowed, allowed),
+        resolution=0.05,
+        standard_error=float(mean_error(excess)),
+        dof=runs - 1,
+        replicates=runs,
+        raise_hint="initial_tokens",
     )
 
 

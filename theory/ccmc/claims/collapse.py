@@ -97,17 +97,50 @@ def _compare(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) ->
         value = float(prefactors[:, token].mean() - prediction.mean_log_prefactor[token])
         error = float(mean_error(prefactors[:, token]))
         name = f"mean log prefactor of {chain.name(token)}"
-        found.append(Check(name, value, (-allowed, allowed), RESOLUTION, error, runs - 1, runs, "n_tokens"))
+        found.append(
+            Check(
+                name=name,
+                deviation=value,
+                allowance=(-allowed, allowed),
+                resolution=RESOLUTION,
+                standard_error=error,
+                dof=runs - 1,
+                replicates=runs,
+                raise_hint="n_tokens",
+            )
+        )
         drift = float(prediction.slope_error[token])
         if drift <= SLOPE_RESOLUTION / 2:
             value, error = float(slopes[:, token].mean() - theta[token]), float(mean_error(slopes[:, token]))
             name = f"growth exponent of {chain.name(token)}"
-            found.append(Check(name, value, (-drift, drift), SLOPE_RESOLUTION, error, runs - 1, runs, "n_tokens"))
+            found.append(
+                Check(
+                    name=name,
+                    deviation=value,
+                    allowance=(-drift, drift),
+                    resolution=SLOPE_RESOLUTION,
+                    standard_error=error,
+                    dof=runs - 1,
+                    replicates=runs,
+                    raise_hint="n_tokens",
+                )
+            )
         distance = _distance(prediction, token, np.sort(prefactors[:, token]))
         # Massart's inequality P(D > d) <= 2 exp(-2 R d²), widened by the steps of whole counts.
         bound = float(np.sqrt(np.log(2 * 3 * len(tokens) / FALSE_ALARM) / (2 * runs))) + allowed
         name = f"distance between laws of {chain.name(token)}"
-        found.append(Check(name, distance, (-np.inf, bound), LAW_RESOLUTION, 0.0, np.inf, runs, "replicates"))
+        found.append(
+            Check(
+                name=name,
+                deviation=distance,
+                allowance=(-np.inf, bound),
+                resolution=LAW_RESOLUTION,
+                standard_error=0.0,
+                dof=np.inf,
+                replicates=runs,
+                raise_hint="replicates",
+            )
+        )
     return tuple(found)
 
 

@@ -78,7 +78,16 @@ def _compare_attention(params: Params, chain: Chain, prediction: Dataset, raw: D
     allowed = float(prediction.elsewhere)
     foreign, error = float((~_alone(chain)[won]).mean()), float(np.sqrt(max(allowed, 1 / runs) / runs))
     name = "runs won by a token that cannot win alone"
-    found = Check(name, foreign, (-np.inf, allowed), WON_RESOLUTION, error, np.inf, runs, "n_tokens")
+    found = Check(
+        name=name,
+        deviation=foreign,
+        allowance=(-np.inf, allowed),
+        resolution=WON_RESOLUTION,
+        standard_error=error,
+        dof=np.inf,
+        replicates=runs,
+        raise_hint="n_tokens",
+    )
     if not prediction.sizes["winner_set"]:
         return (found,)
     nearest = prediction.winner_shares.values[:, won].argmax(axis=0)

@@ -67,21 +67,26 @@ def _compare(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) ->
     shortfall = SMALLEST_FREE_SPREAD - float(spread[~known].min(initial=inf)) if (~known).any() else 0.0
     return (
         Check(
-            "largest error of a fitted logit",
-            float(np.abs(raw.fitted.values - limit).max()),
-            (-inf, FIT_ERROR),
-            1e-3,
+            name="largest error of a fitted logit",
+            deviation=float(np.abs(raw.fitted.values - limit).max()),
+            allowance=(-inf, FIT_ERROR),
+            resolution=1e-3,
             raise_hint="n_samples",
         ),
-        Check("rank of the Fisher information", missing_rank, (0.0, 0.0), 1.0),
+        Check(name="rank of the Fisher information", deviation=missing_rank, allowance=(0.0, 0.0), resolution=1.0),
         Check(
-            "largest spread of a law said to be known",
-            float(spread[known].max(initial=0.0)),
-            (-inf, FIT_ERROR),
-            1e-3,
+            name="largest spread of a law said to be known",
+            deviation=float(spread[known].max(initial=0.0)),
+            allowance=(-inf, FIT_ERROR),
+            resolution=1e-3,
             raise_hint="n_samples",
         ),
-        Check("missing spread of a law said to be free", max(shortfall, 0.0), (-inf, 0.0), 1.0),
+        Check(
+            name="missing spread of a law said to be free",
+            deviation=max(shortfall, 0.0),
+            allowance=(-inf, 0.0),
+            resolution=1.0,
+        ),
     )
 
 

@@ -44,11 +44,16 @@ def _compare_ring(params: Params, chain: Chain, prediction: Dataset, raw: Datase
     Generated texts are compared with the uniform mix only: to pass the tokens takes exponentially long texts."""
     ratio = float(prediction.cycle_ratio)
     found = [
-        Check(f"{name} over its prediction", _widest(raw[variable], float(prediction[variable])), (-1e-3, 1e-3), 0.02)
+        Check(
+            name=f"{name} over its prediction",
+            deviation=_widest(raw[variable], float(prediction[variable])),
+            allowance=(-1e-3, 1e-3),
+            resolution=0.02,
+        )
         for name, variable in (("growth rate", "growth_rate"), ("turning rate", "turning_rate"))
     ]
     off = _widest(raw.cycle_ratio, ratio) / (1 + ratio)
-    stays = Check("ratio of stays, relative error", off, (-1e-4, 1e-4), 0.02)
+    stays = Check(name="ratio of stays, relative error", deviation=off, allowance=(-1e-4, 1e-4), resolution=0.02)
     return (*found, stays, *_scatter_check(chain, float(prediction.growth_rate), raw))
 
 
@@ -67,7 +72,18 @@ def _scatter_check(chain: Chain, rate: float, raw: Dataset) -> tuple[Check, ...]
     squares = raw.scattered.transpose("seed", "text", "length").values[:, :, record].ravel()
     value, allowed = float(squares.mean() / expected[record] - 1), BENDING * float(expected[record])
     runs, name = squares.size, "squared distance of texts from the uniform mix over its prediction, minus one"
-    return (Check(name, value, (-allowed, allowed), SCATTER_RESOLUTION, runs**-0.5, np.inf, runs, "seeds"),)
+    return (
+        Check(
+            name=name,
+            deviation=value,
+            allowance=(-allowed, allowed),
+            resolution=SCATTER_RESOLUTION,
+            standard_error=runs**-0.5,
+            dof=np.inf,
+            replicates=runs,
+            raise_hint="seeds",
+        ),
+    )
 
 
 def _widest(values: object, predicted: float) -> float:

@@ -37,7 +37,15 @@ def _compare_existence(params: Params, chain: Chain, prediction: Dataset, raw: D
     finite: Booleans = np.asarray(raw.growth.values < DIVERGED, dtype=np.bool_)
     predicted: Booleans = np.asarray(prediction.exists.values, dtype=np.bool_)
     wrong = np.count_nonzero(finite != predicted) / finite.size
-    return (Check("share of rows judged wrongly", wrong, (0.0, 0.0), 0.02, replicates=finite.size),)
+    return (
+        Check(
+            name="share of rows judged wrongly",
+            deviation=wrong,
+            allowance=(0.0, 0.0),
+            resolution=0.02,
+            replicates=finite.size,
+        ),
+    )
 
 
 def _flip(prediction: Dataset, amount: float) -> Dataset:

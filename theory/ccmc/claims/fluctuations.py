@@ -120,7 +120,18 @@ def _compare(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) ->
         low, high = np.quantile(ranked, [LEVEL, 1 - LEVEL])
         ratio = float(((high - low) / (2 * SCORE * limit)) ** 2)
         name, error = f"n Var of {chain.name(token)} over its limit − 1", SCALE_ERROR / np.sqrt(runs) * ratio
-        found.append(Check(name, ratio - 1, (-allowed, allowed), RESOLUTION, error, runs - 1, runs, "n_tokens"))
+        found.append(
+            Check(
+                name=name,
+                deviation=ratio - 1,
+                allowance=(-allowed, allowed),
+                resolution=RESOLUTION,
+                standard_error=error,
+                dof=runs - 1,
+                replicates=runs,
+                raise_hint="n_tokens",
+            )
+        )
         steps = np.arange(runs + 1) / runs
         law: Floats = special.ndtr(ranked / limit)
         distance = float(np.maximum(law - steps[:-1], steps[1:] - law).max())
@@ -128,7 +139,18 @@ def _compare(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) ->
         # median in place of the mean costs as much as the law itself.
         width = 2 * bound + allowed / 8 + float(1 / np.sqrt(times[-1]))
         name = f"distance of {chain.name(token)} from a Gaussian"
-        found.append(Check(name, distance, (-np.inf, width), LAW_RESOLUTION, 0.0, np.inf, runs, "replicates"))
+        found.append(
+            Check(
+                name=name,
+                deviation=distance,
+                allowance=(-np.inf, width),
+                resolution=LAW_RESOLUTION,
+                standard_error=0.0,
+                dof=np.inf,
+                replicates=runs,
+                raise_hint="replicates",
+            )
+        )
     return tuple(found)
 
 

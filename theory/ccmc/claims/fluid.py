@@ -82,14 +82,14 @@ def _compare(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) ->
             name, width = f"share of {chain.name(token)} {place}", float(allowed[token])
             found.append(
                 Check(
-                    name,
-                    float(deviation[token]),
-                    (-width, width),
-                    RESOLUTION,
-                    float(error[token]),
-                    runs - 1,
-                    runs,
-                    "initial_tokens",
+                    name=name,
+                    deviation=float(deviation[token]),
+                    allowance=(-width, width),
+                    resolution=RESOLUTION,
+                    standard_error=float(error[token]),
+                    dof=runs - 1,
+                    replicates=runs,
+                    raise_hint="initial_tokens",
                 )
             )
     return tuple(found)

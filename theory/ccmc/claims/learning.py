@@ -65,10 +65,28 @@ def _relative(name: str, values: Floats, expected: float, allowed: float, resolu
     kept = _finite(values)
     runs = len(kept)
     if runs < 2 or not 0 < expected < np.inf:
-        return Check(name, float("nan"), (-allowed, allowed), resolution, 0.0, np.inf, runs, "n_samples")
+        return Check(
+            name=name,
+            deviation=float("nan"),
+            allowance=(-allowed, allowed),
+            resolution=resolution,
+            standard_error=0.0,
+            dof=np.inf,
+            replicates=runs,
+            raise_hint="n_samples",
+        )
     error = max(float(kept.std(ddof=1)) / expected, spread) / np.sqrt(runs)
     mean = float(kept.mean()) / expected - 1
-    return Check(name, mean, (-allowed, allowed), resolution, float(error), runs - 1, runs, "n_samples")
+    return Check(
+        name=name,
+        deviation=mean,
+        allowance=(-allowed, allowed),
+        resolution=resolution,
+        standard_error=float(error),
+        dof=runs - 1,
+        replicates=runs,
+        raise_hint="n_samples",
+    )
 
 
 def _error_allowance(chain: Chain) -> float:
@@ -202,14 +220,14 @@ def _compare_rank(params: Params, chain: Chain, prediction: Dataset, raw: Datase
         _relative("2n × excess risk", 2 * chain.n_samples * raw.kl.values, rank, risk, 0.08, each),
         _relative("mean likelihood ratio", raw.likelihood_ratio.values, rank, ratio, 0.08, each),
         Check(
-            "log of the likelihood ratio's variance over prediction",
-            float(np.log(variance / (2 * degrees))) if variance > 0 else float("nan"),
-            (-2.5 * ratio, 2.5 * ratio),
-            0.3,
-            float(np.sqrt((2 + 12 / degrees) / max(runs, 1))),
-            max(runs - 1, 1),
-            runs,
-            "n_samples",
+            name="log of the likelihood ratio's variance over prediction",
+            deviation=float(np.log(variance / (2 * degrees))) if variance > 0 else float("nan"),
+            allowance=(-2.5 * ratio, 2.5 * ratio),
+            resolution=0.3,
+            standard_error=float(np.sqrt((2 + 12 / degrees) / max(runs, 1))),
+            dof=max(runs - 1, 1),
+            replicates=runs,
+            raise_hint="n_samples",
         ),
     )
 

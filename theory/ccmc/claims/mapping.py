@@ -44,7 +44,7 @@ def assumptions(params: Params, chain: Chain) -> tuple[Assumption, ...]:
 
 def _largest(name: str, deviation: Any, chain: Chain, resolution: float) -> Check:
     worst = float(np.abs(np.asarray(deviation)).max())
-    return Check(name, worst, (-inf, rounding(chain)), resolution, raise_hint="dim")
+    return Check(name=name, deviation=worst, allowance=(-inf, rounding(chain)), resolution=resolution, raise_hint="dim")
 
 
 def _laws(law: Floats) -> Dataset:

@@ -82,7 +82,18 @@ def _compare_recency(params: Params, chain: Chain, prediction: Dataset, raw: Dat
         allowed = float(prediction.allowance[token])
         value, error = float(slopes[:, token].mean() - prediction.exponent[token]), float(mean_error(slopes)[token])
         name = f"growth exponent of {chain.name(token)}"
-        found.append(Check(name, value, (-allowed, allowed), SLOPE_RESOLUTION, error, runs - 1, runs, "n_tokens"))
+        found.append(
+            Check(
+                name=name,
+                deviation=value,
+                allowance=(-allowed, allowed),
+                resolution=SLOPE_RESOLUTION,
+                standard_error=error,
+                dof=runs - 1,
+                replicates=runs,
+                raise_hint="n_tokens",
+            )
+        )
     return tuple(found)
 
 

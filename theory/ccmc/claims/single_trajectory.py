@@ -94,14 +94,14 @@ def _of_set(
     deviation = slope - prediction.move_exponent.values
     return [
         Check(
-            f"exponent of moves {chain.name(i)} to {chain.name(j)}",
-            float(deviation[i, j]),
-            (float(low[i, j]), float(high[i, j])),
-            RESOLUTION,
-            float(error[i, j]),
-            len(counts) - 1,
-            len(counts),
-            "n_tokens",
+            name=f"exponent of moves {chain.name(i)} to {chain.name(j)}",
+            deviation=float(deviation[i, j]),
+            allowance=(float(low[i, j]), float(high[i, j])),
+            resolution=RESOLUTION,
+            standard_error=float(error[i, j]),
+            dof=len(counts) - 1,
+            replicates=len(counts),
+            raise_hint="n_tokens",
         )
         for i, j in pairs
     ]

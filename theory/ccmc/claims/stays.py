@@ -32,7 +32,18 @@ def stay_checks(chain: Chain, prediction: Dataset, raw: Dataset, resolution: flo
         if allowed <= 0.6 * resolution:
             name = f"median distance of texts that began near winner set {index}"
             middle, error, runs = float(np.median(distance)), median_error(distance), len(distance)
-            found.append(Check(name, middle, (-np.inf, allowed), resolution, error, runs - 1, runs, "seeds"))
+            found.append(
+                Check(
+                    name=name,
+                    deviation=middle,
+                    allowance=(-np.inf, allowed),
+                    resolution=resolution,
+                    standard_error=error,
+                    dof=runs - 1,
+                    replicates=runs,
+                    raise_hint="seeds",
+                )
+            )
     return found
 
 

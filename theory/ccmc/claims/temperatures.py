@@ -28,14 +28,14 @@ def share_checks(measured: Floats, predicted: Floats, allowed: float, chain: Cha
     errors = mean_error(measured)
     return [
         Check(
-            f"share of {chain.name(token)}",
-            float(measured[:, token].mean() - predicted[token]),
-            (-allowed, allowed),
-            resolution,
-            float(errors[token]),
-            runs - 1,
-            runs,
-            "n_tokens",
+            name=f"share of {chain.name(token)}",
+            deviation=float(measured[:, token].mean() - predicted[token]),
+            allowance=(-allowed, allowed),
+            resolution=resolution,
+            standard_error=float(errors[token]),
+            dof=runs - 1,
+            replicates=runs,
+            raise_hint="n_tokens",
         )
         for token in range(chain.vocab_size)
     ]

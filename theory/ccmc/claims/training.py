@@ -74,8 +74,19 @@ def _compare(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) ->
     error = np.abs(centred(raw.logits.values, component) - prediction.logits.values).max()
     moved = float(raw.outside_change - prediction.outside_change) / max(float(raw.outside_norm), 1.0)
     return (
-        Check("largest error of a logit, in nats", float(error), (-inf, allowed), RESOLUTION, raise_hint="steps"),
-        Check("change of W outside its subspace", moved, (-1e-10, 1e-10), KEPT_RESOLUTION),
+        Check(
+            name="largest error of a logit, in nats",
+            deviation=float(error),
+            allowance=(-inf, allowed),
+            resolution=RESOLUTION,
+            raise_hint="steps",
+        ),
+        Check(
+            name="change of W outside its subspace",
+            deviation=moved,
+            allowance=(-1e-10, 1e-10),
+            resolution=KEPT_RESOLUTION,
+        ),
     )
 
 

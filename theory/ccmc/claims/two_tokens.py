@@ -97,19 +97,27 @@ def _compare_diagram(params: Params, chain: Chain, prediction: Dataset, raw: Dat
     left, grain = _still_to_go(chain, tokens, shares), 5 / tokens[-1]
     found = [
         Check(
-            "distance of the share of token 0 from its limit",
-            float(off.mean()),
-            (2 * min(left, 0.0) - grain, 2 * max(left, 0.0) + grain),
-            0.05,
-            float(mean_error(off)),
-            runs - 1,
-            runs,
-            "n_tokens",
+            name="distance of the share of token 0 from its limit",
+            deviation=float(off.mean()),
+            allowance=(2 * min(left, 0.0) - grain, 2 * max(left, 0.0) + grain),
+            resolution=0.05,
+            standard_error=float(mean_error(off)),
+            dof=runs - 1,
+            replicates=runs,
+            raise_hint="n_tokens",
         )
     ]
     if prediction.phase.item() == "bistable":
         crossed = _crossings(odds_of(chain), tokens, shares, float(prediction.separatrix))
-        found.append(Check("runs that come back over the separatrix", crossed, (-inf, 0.0), 0.05, replicates=runs))
+        found.append(
+            Check(
+                name="runs that come back over the separatrix",
+                deviation=crossed,
+                allowance=(-inf, 0.0),
+                resolution=0.05,
+                replicates=runs,
+            )
+        )
     return tuple(found)
 
 

@@ -84,14 +84,36 @@ def _compare_window(params: Params, chain: Chain, prediction: Dataset, raw: Data
     runs = len(final)
     allowed = float(prediction.undecided)
     undecided, error = float((~fixed).mean()), float(np.sqrt(max(allowed, 1 / runs) / runs))
-    found = [Check("runs not fixed by the end", undecided, (-np.inf, allowed), 0.05, error, np.inf, runs, "n_tokens")]
+    found = [
+        Check(
+            name="runs not fixed by the end",
+            deviation=undecided,
+            allowance=(-np.inf, allowed),
+            resolution=0.05,
+            standard_error=error,
+            dof=np.inf,
+            replicates=runs,
+            raise_hint="n_tokens",
+        )
+    ]
     for token in range(chain.vocab_size - 1):
         expected = float(prediction.chance[token])
         # Under the prediction the number of wins is binomial; one run more or less is never evidence.
         error = float(np.sqrt(max(expected * (1 - expected), 1 / runs) / runs))
         value = float(((final == token) & fixed).mean()) - expected
         name = f"chance that {chain.name(token)} takes over"
-        found.append(Check(name, value, (-allowed, allowed), CHANCE_RESOLUTION, error, np.inf, runs, "replicates"))
+        found.append(
+            Check(
+                name=name,
+                deviation=value,
+                allowance=(-allowed, allowed),
+                resolution=CHANCE_RESOLUTION,
+                standard_error=error,
+                dof=np.inf,
+                replicates=runs,
+                raise_hint="replicates",
+            )
+        )
     if bool(prediction.exact) and fixed.any():
         waited = fixed_at[fixed] - len(chain.prompt)
         expected = float(prediction.mean_time)
@@ -103,7 +125,16 @@ def _compare_window(params: Params, chain: Chain, prediction: Dataset, raw: Data
             value, error = float(waited.mean() / expected - 1), spread / expected
             name = "mean time to fixation over prediction, minus one"
             found.append(
-                Check(name, value, (-censored, censored), 0.25, error, len(waited) - 1, len(waited), "replicates")
+                Check(
+                    name=name,
+                    deviation=value,
+                    allowance=(-censored, censored),
+                    resolution=0.25,
+                    standard_error=error,
+                    dof=len(waited) - 1,
+                    replicates=len(waited),
+                    raise_hint="replicates",
+                )
             )
     return tuple(found)
 

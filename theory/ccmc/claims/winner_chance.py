@@ -52,11 +52,11 @@ def _compare_probability(params: Params, chain: Chain, prediction: Dataset, raw:
     allowed = float(undecided.mean()) / 2 + float(prediction.numerical_error)
     return (
         Check(
-            "fraction won by token 0 over its probability",
-            float(won.mean() - prediction.win_probability[0]),
-            (-allowed, allowed),
-            0.05,
-            float(np.sqrt(smoothed * (1 - smoothed) / (runs + 4))),
+            name="fraction won by token 0 over its probability",
+            deviation=float(won.mean() - prediction.win_probability[0]),
+            allowance=(-allowed, allowed),
+            resolution=0.05,
+            standard_error=float(np.sqrt(smoothed * (1 - smoothed) / (runs + 4))),
             replicates=runs,
             raise_hint="n_tokens",
         ),

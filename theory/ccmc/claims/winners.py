@@ -81,12 +81,34 @@ def _compare(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) ->
     shares = counts[:, -1] / counts[:, -1].sum(axis=1, keepdims=True)
     allowed = float(prediction.settling_distance)
     if not prediction.sizes["winner_set"]:
-        return (Check("distance to a winner set", 2.0, (-np.inf, 0.0), RESOLUTION, 0.0, np.inf, runs, "n_tokens"),)
+        return (
+            Check(
+                name="distance to a winner set",
+                deviation=2.0,
+                allowance=(-np.inf, 0.0),
+                resolution=RESOLUTION,
+                standard_error=0.0,
+                dof=np.inf,
+                replicates=runs,
+                raise_hint="n_tokens",
+            ),
+        )
     distance = np.abs(shares[:, None, :] - prediction.winner_shares.values).sum(axis=2)
     away, nearest = distance.min(axis=1), distance.argmin(axis=1)
     middle, error = float(np.median(away)), median_error(away)
     name = "median distance to the nearest winner set"
-    found = [Check(name, middle, (-np.inf, allowed), RESOLUTION, error, runs - 1, runs, "n_tokens")]
+    found = [
+        Check(
+            name=name,
+            deviation=middle,
+            allowance=(-np.inf, allowed),
+            resolution=RESOLUTION,
+            standard_error=error,
+            dof=runs - 1,
+            replicates=runs,
+            raise_hint="n_tokens",
+        )
+    ]
     found += growth_checks(chain, prediction, times, counts, nearest, GROWTH_RESOLUTION)
     return (*found, *stay_checks(chain, prediction, raw, RESOLUTION))
 
@@ -109,7 +131,18 @@ def growth_checks(
         drift = float(prediction.growth_error[index, token]) + 1 / (ENOUGH_TOKENS * length)
         name = f"growth exponent of {chain.name(int(token))} beside winner set {index}"
         error = median_error(growth)
-        found.append(Check(name, value, (-drift, drift), resolution, error, len(mine) - 1, len(mine), "n_tokens"))
+        found.append(
+            Check(
+                name=name,
+                deviation=value,
+                allowance=(-drift, drift),
+                resolution=resolution,
+                standard_error=error,
+                dof=len(mine) - 1,
+                replicates=len(mine),
+                raise_hint="n_tokens",
+            )
+        )
     return found
 
 

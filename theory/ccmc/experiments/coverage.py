@@ -142,5 +142,4 @@ newton_fits = Experiment(
     "instance",
     _plan,
     run_each(_coverage),
-    ("theory.ccmc.experiments.coverage", "theory.ccmc.probes", "theory.ccmc.problem"),
 )

@@ -14,7 +14,6 @@ import numpy.typing as npt
 from scipy.integrate import solve_ivp
 from xarray import Dataset
 
-from theory.ccmc.experiments.generation import generation
 from theory.ccmc.problem import Chain
 from theory.ccmc.simulation.sampling import log_times, simulate
 from theory.core.errors import Cancelled
@@ -182,8 +181,5 @@ def _ascent_plan(params: Any, problem: Any, replicates: int) -> Plan:
     return Plan(seconds * replicates, 32 * records * problem.vocab_size * replicates, "seed")
 
 
-_MODULES = ("theory.ccmc.experiments.flows", *generation.modules)
-ring_flow = Experiment("ccmc/ring_flow", frozenset(), "seed", _ring_plan, _ring, _MODULES)
-ascent_paths = Experiment(
-    "ccmc/ascent_paths", frozenset({"n_tokens", "replicates"}), "seed", _ascent_plan, _ascent, _MODULES
-)
+ring_flow = Experiment("ccmc/ring_flow", frozenset(), "seed", _ring_plan, _ring)
+ascent_paths = Experiment("ccmc/ascent_paths", frozenset({"n_tokens", "replicates"}), "seed", _ascent_plan, _ascent)

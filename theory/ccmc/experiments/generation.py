@@ -96,16 +96,4 @@ generation = Experiment(
     "seed",
     _plan,
     _generate,
-    tuple(
-        f"theory.ccmc.{name}"
-        for name in (
-            "experiments.generation",
-            "simulation.sampling",
-            "simulation.cost",
-            "simulation.state",
-            "simulation.random_numbers",
-            "simulation.counts",
-            "simulation.positions",
-        )
-    ),
 )

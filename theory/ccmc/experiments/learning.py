@@ -126,11 +126,5 @@ def _plan(params: Params, problem: Any, replicates: int) -> Plan:
     return Plan(seconds * replicates, 8 * rows * (size**2 + 4 * size), "replicate")
 
 
-_MODULES = tuple(
-    f"theory.ccmc.{name}"
-    for name in ("experiments.learning", "label_sets", "probes", "fitting", "prompt_coverage", "problem")
-)
-fits = Experiment("ccmc/fits", frozenset({"replicates"}), "seed", _plan, _fits, _MODULES)
-separation = Experiment(
-    "ccmc/separation", frozenset({"replicates"}), "instance", _plan, run_each(_separation), _MODULES
-)
+fits = Experiment("ccmc/fits", frozenset({"replicates"}), "seed", _plan, _fits)
+separation = Experiment("ccmc/separation", frozenset({"replicates"}), "instance", _plan, run_each(_separation))

@@ -141,12 +141,11 @@ def _plan(params: Params, problem: Any, replicates: int) -> Plan:
     return Plan(3e-3 * replicates, 8 * (problem.vocab_size**2 + 3 * N_PROBES * problem.vocab_size), "instance")
 
 
-_MODULES = ("theory.ccmc.experiments.mapping", "theory.ccmc.probes", "theory.ccmc.problem")
 explicit_attention = Experiment(
-    "ccmc/explicit_attention", frozenset({"prompt_length"}), "instance", _plan, run_each(_mapping), _MODULES
+    "ccmc/explicit_attention", frozenset({"prompt_length"}), "instance", _plan, run_each(_mapping)
 )
 weight_subspace = Experiment(
-    "ccmc/weight_subspace", frozenset({"prompt_length"}), "instance", _plan, run_each(_subspace), _MODULES
+    "ccmc/weight_subspace", frozenset({"prompt_length"}), "instance", _plan, run_each(_subspace)
 )
 attention_with_positions = Experiment(
     "ccmc/attention_with_positions",
@@ -154,5 +153,4 @@ attention_with_positions = Experiment(
     "instance",
     _plan,
     run_each(_positions),
-    _MODULES,
 )

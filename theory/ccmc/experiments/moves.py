@@ -8,7 +8,6 @@ from typing import Any, cast
 import numpy as np
 from xarray import Dataset
 
-from theory.ccmc.experiments.generation import generation
 from theory.ccmc.problem import Chain, Floats
 from theory.ccmc.simulation.sampling import simulate
 from theory.core.errors import Cancelled
@@ -58,5 +57,4 @@ counted_moves = Experiment(
     "seed",
     _plan,
     _run,
-    ("theory.ccmc.experiments.moves", *generation.modules),
 )

@@ -109,5 +109,4 @@ stays = Experiment(
     "seed",
     _plan,
     _run,
-    ("theory.ccmc.experiments.stays", "theory.ccmc.experiments.flows", *generation.modules),
 )

@@ -75,14 +75,10 @@ def _plan(params: Params, problem: Any, replicates: int) -> Plan:
     return Plan(0.2 + replicates * params.steps * (1e-4 + 2e-8 * entries), 64 * entries * replicates, "instance")
 
 
-_MODULES = tuple(
-    f"theory.ccmc.{name}" for name in ("experiments.training", "training", "model", "label_sets", "probes", "problem")
-)
 attention_training = Experiment(
     "ccmc/attention_training",
     frozenset({"steps", "learning_rate", "optimizer", "initial_scale"}),
     "instance",
     _plan,
     _train,
-    (*_MODULES, "theory.shared.training.engine"),
 )

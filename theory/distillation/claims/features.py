@@ -62,7 +62,18 @@ def _compare(params: Params, problem: Regression, prediction: Dataset, raw: Data
         spread = float(residual.std(ddof=1) / np.sqrt(count)) if count > 1 else 0.0
         allowed = SAME_ROWS[better] + 0.5 / float(prediction.free_samples)
         name = f"risk of {better} over {worse}, measured less predicted"
-        checks.append(Check(name, ratio - expected, (-allowed, allowed), 0.15, spread, count - 1, count, "n_samples"))
+        checks.append(
+            Check(
+                name=name,
+                deviation=ratio - expected,
+                allowance=(-allowed, allowed),
+                resolution=0.15,
+                standard_error=spread,
+                dof=count - 1,
+                replicates=count,
+                raise_hint="n_samples",
+            )
+        )
     return tuple(checks)
 
 

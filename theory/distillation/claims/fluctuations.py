@@ -72,14 +72,14 @@ def _compare_band(params: Params, problem: Regression, prediction: Dataset, raw:
     allowed = float(prediction.allowance)
     return tuple(
         Check(
-            f"slope of the spread with the {arm} teacher",
-            float(slopes[column] - prediction.slope.sel(arm=arm)),
-            (-allowed, allowed),
-            RESOLUTION,
-            float(errors[column]),
-            count - 1,
-            count,
-            "n_samples",
+            name=f"slope of the spread with the {arm} teacher",
+            deviation=float(slopes[column] - prediction.slope.sel(arm=arm)),
+            allowance=(-allowed, allowed),
+            resolution=RESOLUTION,
+            standard_error=float(errors[column]),
+            dof=count - 1,
+            replicates=count,
+            raise_hint="n_samples",
         )
         for column, arm in enumerate(ARMS)
     )

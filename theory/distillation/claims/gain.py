@@ -51,24 +51,24 @@ def _compare_bounds(params: Params, problem: Regression, prediction: Dataset, ra
         floor = float(prediction.floor.sel(arm=arm))
         slack = float(prediction.allowance.sel(arm=arm)) * ratio
         above = Check(
-            f"{arm} over strong risk, above its floor",
-            ratio - floor,
-            (-slack, np.inf),
-            0.2,
-            spread,
-            count - 1,
-            count,
-            "n_samples",
+            name=f"{arm} over strong risk, above its floor",
+            deviation=ratio - floor,
+            allowance=(-slack, np.inf),
+            resolution=0.2,
+            standard_error=spread,
+            dof=count - 1,
+            replicates=count,
+            raise_hint="n_samples",
         )
         below = Check(
-            f"{arm} over strong risk, minus one",
-            ratio - 1,
-            (-np.inf, slack),
-            0.2,
-            spread,
-            count - 1,
-            count,
-            "n_samples",
+            name=f"{arm} over strong risk, minus one",
+            deviation=ratio - 1,
+            allowance=(-np.inf, slack),
+            resolution=0.2,
+            standard_error=spread,
+            dof=count - 1,
+            replicates=count,
+            raise_hint="n_samples",
         )
         checks += [above, below]
     return tuple(checks)

@@ -61,14 +61,14 @@ def _compare_mask(params: Params, problem: Regression, prediction: Dataset, raw:
     allowed = prediction.allowance.values
     checks = [
         Check(
-            "excess of the predicted cut over the best measured one",
-            float(excess.mean()),
-            (-np.inf, interpolation + 1e-12),
-            0.05,
-            spread,
-            count - 1,
-            count,
-            "n_samples",
+            name="excess of the predicted cut over the best measured one",
+            deviation=float(excess.mean()),
+            allowance=(-np.inf, interpolation + 1e-12),
+            resolution=0.05,
+            standard_error=spread,
+            dof=count - 1,
+            replicates=count,
+            raise_hint="n_samples",
         )
     ]
     near = [c for c in range(len(cuts)) if curve[cuts[c]] <= 2 * curve.min()]

@@ -43,4 +43,13 @@ def relative_check(
     ratio = measured / max(predicted, 1e-300)
     count = len(ratio)
     spread = float(ratio.std(ddof=1) / np.sqrt(count)) if count > 1 else 0.0
-    return Check(name, float(ratio.mean()) - 1, (-allowed, allowed), resolution, spread, count - 1, count, hint)
+    return Check(
+        name=name,
+        deviation=float(ratio.mean()) - 1,
+        allowance=(-allowed, allowed),
+        resolution=resolution,
+        standard_error=spread,
+        dof=count - 1,
+        replicates=count,
+        raise_hint=hint,
+    )

@@ -60,7 +60,16 @@ def _compare(params: Params, problem: Regression, prediction: Dataset, raw: Data
 def _gain(name: str, differences: Floats) -> Check:
     count = len(differences)
     spread = float(differences.std(ddof=1) / np.sqrt(count)) if count > 1 else 0.0
-    return Check(name, float(differences.mean()), (-inf, inf), 0.02, spread, count - 1, count, "n_samples")
+    return Check(
+        name=name,
+        deviation=float(differences.mean()),
+        allowance=(-inf, inf),
+        resolution=0.02,
+        standard_error=spread,
+        dof=count - 1,
+        replicates=count,
+        raise_hint="n_samples",
+    )
 
 
 def _needs(params: Params, problem: Regression) -> tuple[Assumption, ...]:

@@ -116,7 +116,16 @@ def _compare(params: Params, problem: Regression, prediction: Dataset, raw: Data
 def _mean_check(name: str, deviations: Floats, allowed: float) -> Check:
     count = len(deviations)
     spread = float(deviations.std(ddof=1) / np.sqrt(count)) if count > 1 else 0.0
-    return Check(name, float(deviations.mean()), (-allowed, allowed), RESOLUTION, spread, count - 1, count, "n_samples")
+    return Check(
+        name=name,
+        deviation=float(deviations.mean()),
+        allowance=(-allowed, allowed),
+        resolution=RESOLUTION,
+        standard_error=spread,
+        dof=count - 1,
+        replicates=count,
+        raise_hint="n_samples",
+    )
 
 
 def _both_saving(rewrite: Callable[[float, float], float]) -> Callable[[Any, Any], Dataset]:

@@ -108,11 +108,29 @@ def _compare_slopes(params: Params, problem: Regression, prediction: Dataset, ra
         spread = float(spreads[column])
         name = f"slope of the {arm} teacher's curve"
         resolution = max(RESOLUTION, STEEP * abs(float(slopes[column])))
-        checks.append(Check(name, deviation, (-allowed, allowed), resolution, spread, count - 1, count, "n_samples"))
+        checks.append(
+            Check(
+                name=name,
+                deviation=deviation,
+                allowance=(-allowed, allowed),
+                resolution=resolution,
+                standard_error=spread,
+                dof=count - 1,
+                replicates=count,
+                raise_hint="n_samples",
+            )
+        )
     strong = float(prediction.local_slope.sel(arm="strong"))
     for arm in ARMS[1:]:
         apart = float(prediction.local_slope.sel(arm=arm)) - strong
-        checks.append(Check(f"exponent of {arm} minus strong at n = 10⁵", apart, (-0.01, 0.01), RESOLUTION))
+        checks.append(
+            Check(
+                name=f"exponent of {arm} minus strong at n = 10⁵",
+                deviation=apart,
+                allowance=(-0.01, 0.01),
+                resolution=RESOLUTION,
+            )
+        )
     return tuple(checks)
 
 

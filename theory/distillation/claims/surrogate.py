@@ -69,14 +69,14 @@ def _compare_surrogate(params: Params, problem: Regression, prediction: Dataset,
             allowed = float(allowances[column])
             checks.append(
                 Check(
-                    f"best factor of feature {feature}",
-                    (ratio - float(predicted[column])) / unit,
-                    (-allowed, allowed),
-                    0.1,
-                    spread / unit,
-                    count - 1,
-                    count,
-                    "n_samples",
+                    name=f"best factor of feature {feature}",
+                    deviation=(ratio - float(predicted[column])) / unit,
+                    allowance=(-allowed, allowed),
+                    resolution=0.1,
+                    standard_error=spread / unit,
+                    dof=count - 1,
+                    replicates=count,
+                    raise_hint="n_samples",
                 )
             )
     return tuple(checks)

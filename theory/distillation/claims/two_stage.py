@@ -101,14 +101,14 @@ def compare_stages(params: Params, problem: Regression, prediction: Dataset, raw
     error = float(saved.std(ddof=1) / np.sqrt(count)) if count > 1 else 0.0
     unit = max(1.0, float(predicted[0] / max(float(predicted[2]), 1e-300)))
     gain = Check(
-        "share of the strong labels' risk that the teacher saves",
-        (float(saved.mean()) - (1 - float(predicted[0] / predicted[2]))) / unit,
-        (-most / unit, most / unit),
-        RESOLUTION,
-        error / unit,
-        count - 1,
-        count,
-        "n_samples",
+        name="share of the strong labels' risk that the teacher saves",
+        deviation=(float(saved.mean()) - (1 - float(predicted[0] / predicted[2]))) / unit,
+        allowance=(-most / unit, most / unit),
+        resolution=RESOLUTION,
+        standard_error=error / unit,
+        dof=count - 1,
+        replicates=count,
+        raise_hint="n_samples",
     )
     risks = (
         risk_check(

@@ -88,12 +88,5 @@ learning_curve = Experiment(
     replication="seed",
     plan=_plan,
     run=_run,
-    modules=(
-        "theory.distillation.experiments.curves",
-        "theory.distillation.experiments.students",
-        "theory.distillation.data",
-        "theory.distillation.simulation.students",
-        "theory.distillation.simulation.teachers",
-    ),
 )
 """Noise enters the fits linearly, so that one simulation serves every noise level."""

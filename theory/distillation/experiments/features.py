@@ -119,10 +119,4 @@ feature_students = Experiment(
     replication="seed",
     plan=_plan,
     run=_run,
-    modules=(
-        "theory.distillation.experiments.features",
-        "theory.distillation.experiments.students",
-        "theory.distillation.simulation.students",
-        "theory.distillation.simulation.teachers",
-    ),
 )

@@ -146,8 +146,4 @@ network_students = Experiment(
     replication="seed",
     plan=_plan,
     run=_run,
-    modules=tuple(
-        f"theory.distillation.{name}"
-        for name in ("experiments.networks", "training", "digits", "features", "simulation.teachers")
-    ),
 )

@@ -137,21 +137,12 @@ def _plan_penalties(params: Params, problem: Problem, seeds: int) -> Plan:
     return Plan(seeds * params.replicates * work / 5e9, 8 * 4 * n * (n + p), "trial")
 
 
-_MODULES = (
-    "theory.distillation.experiments.stages",
-    "theory.distillation.simulation.stages",
-    "theory.distillation.generation_chain",
-    "theory.distillation.experiments.students",
-    "theory.distillation.simulation.students",
-)
-
 two_stages = Experiment(
     id="distillation-two-stages",
     uses=frozenset({"n_samples", "n_teacher_samples", "teacher_features", "ridge", "replicates"}),
     replication="seed",
     plan=_plan_two_stages,
     run=_run_two_stages,
-    modules=_MODULES,
 )
 """Risks of student, teacher and strong-label student as quadratic forms in both noises."""
 
@@ -161,7 +152,6 @@ generation_chain = Experiment(
     replication="seed",
     plan=_plan_generations,
     run=_run_generations,
-    modules=_MODULES,
 )
 """Risks of every generation as quadratic forms in the noises of all."""
 
@@ -171,6 +161,5 @@ ridge_penalties = Experiment(
     replication="seed",
     plan=_plan_penalties,
     run=_run_penalties,
-    modules=(*_MODULES, "theory.distillation.simulation.teachers"),
 )
 """Risks along a grid of ridge penalties as quadratics in the noise."""

@@ -130,19 +130,12 @@ def _coordinate_map(
     return lam[chosen] * mapped[chosen, np.arange(len(chosen))], lam @ mapped**2
 
 
-_MODULES = (
-    "theory.distillation.experiments.students",
-    "theory.distillation.simulation.students",
-    "theory.distillation.simulation.teachers",
-)
-
 students = Experiment(
     id="distillation-students",
     uses=frozenset({"n_samples", "ridge", "replicates"}),
     replication="seed",
     plan=_plan,
     run=_run_arms,
-    modules=_MODULES,
 )
 """Risks of students as quadratics in the noise: noise sliders reuse the same fits."""
 
@@ -152,5 +145,4 @@ coordinates = Experiment(
     replication="seed",
     plan=_plan,
     run=_run_quadratic,
-    modules=_MODULES,
 )

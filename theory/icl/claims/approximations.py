@@ -73,7 +73,18 @@ def _compare(params: Params, problem: Regression, prediction: Dataset, raw: Data
     allowed = (min(1.5 * bend, 0.0) - 0.02, max(1.5 * bend, 0.0) + 0.02)
     name = "order of the relative error, minus 1"
     deviation = _exponent(errors) - float(prediction.exponent)
-    return (Check(name, deviation, allowed, RESOLUTION, error, count - 1, count, "dim"),)
+    return (
+        Check(
+            name=name,
+            deviation=deviation,
+            allowance=allowed,
+            resolution=RESOLUTION,
+            standard_error=error,
+            dof=count - 1,
+            replicates=count,
+            raise_hint="dim",
+        ),
+    )
 
 
 def _needs(optimum: Optimum, design: str) -> Callable[[Params, Regression], tuple[Assumption, ...]]:

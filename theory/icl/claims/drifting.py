@@ -223,8 +223,18 @@ def _compare_kalman(params: Params, problem: Regression, prediction: Dataset, ra
     measured = products_risk(raw, problem.feature_covariance, identity, omega, noise)
     risk = float(risks[-1])
     return (
-        Check("weights against the normal equations", off, (-ROUNDING, ROUNDING), EXACT),
-        Check("risk against the normal equations", risk / exact - 1, (-ROUNDING, ROUNDING), EXACT),
+        Check(
+            name="weights against the normal equations",
+            deviation=off,
+            allowance=(-ROUNDING, ROUNDING),
+            resolution=EXACT,
+        ),
+        Check(
+            name="risk against the normal equations",
+            deviation=risk / exact - 1,
+            allowance=(-ROUNDING, ROUNDING),
+            resolution=EXACT,
+        ),
         relative("risk of the Kalman predictor", measured, risk, RESOLUTION),
         _excess(raw, problem, noise, identity, omega, risk),
     )

@@ -60,7 +60,12 @@ def _compare(params: Params, problem: Regression, prediction: Dataset, raw: Data
     steps, _ = effective_preconditioner(query, key, value, output, params.context_length)
     measured = raw.preconditioner.values
     gap = np.abs(steps - measured).max() / max(np.abs(measured).max(), 1e-300)
-    exact = Check("W from the weights against W measured", float(gap), (-ROUNDING, ROUNDING), EXACT_RESOLUTION)
+    exact = Check(
+        name="W from the weights against W measured",
+        deviation=float(gap),
+        allowance=(-ROUNDING, ROUNDING),
+        resolution=EXACT_RESOLUTION,
+    )
     return (*risk_checks(raw, found, risk, margin, RESOLUTION), exact)
 
 

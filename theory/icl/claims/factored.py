@@ -97,23 +97,51 @@ def _compare(params: Params, problem: Regression, prediction: Dataset, raw: Data
     for rank in range(1, len(levels) - 1):
         close = np.abs(risks[:, 0] / max(float(levels[rank]), 1e-300) - 1).min(axis=1)
         name = f"nearest approach to the plateau of rank {rank}"
-        checks.append(Check(name, float(close.max()), (-allowed, allowed), RESOLUTION, replicates=seeds))
+        checks.append(
+            Check(
+                name=name,
+                deviation=float(close.max()),
+                allowance=(-allowed, allowed),
+                resolution=RESOLUTION,
+                replicates=seeds,
+            )
+        )
     excess = float((risks[:, 0, -1] / max(float(levels[-1]), 1e-300) - 1).max())
     low = float((risks[:, 0, -1] / max(float(levels[-1]), 1e-300) - 1).min())
     worst = excess if abs(excess) >= abs(low) else low
-    checks.append(Check("excess at the end", worst, (-1e-9, ARRIVED), RESOLUTION, replicates=seeds))
+    checks.append(
+        Check(
+            name="excess at the end",
+            deviation=worst,
+            allowance=(-1e-9, ARRIVED),
+            resolution=RESOLUTION,
+            replicates=seeds,
+        )
+    )
     step = float(raw.step.values.ravel()[0])
     delay = escape_delay(float(prediction.growth), step, SHRUNK)
     apart = [left_origin(run[1]) - left_origin(run[0]) for run in risks]
     gap = float(np.max(np.abs(np.array(apart) / delay - 1))) if np.isfinite(apart).all() else np.nan
     margin = 10 * params.initial_scale + 1e-6
     name = "delay of escape from a 100 times smaller start"
-    checks.append(Check(name, gap, (-margin, margin), 0.11, replicates=seeds, raise_hint="steps"))
+    checks.append(
+        Check(
+            name=name, deviation=gap, allowance=(-margin, margin), resolution=0.11, replicates=seeds, raise_hint="steps"
+        )
+    )
     drift = raw.conserved_drift.values
     # Pooled over seeds: a path whose first-order drift happens to vanish shows the next order alone.
     whole, halved = (float(np.linalg.norm(drift[:, run])) for run in (0, 2))
     off = float(np.log2(max(whole, 1e-300) / max(halved, 1e-300))) - float(prediction.conserved_order)
-    checks.append(Check("order of the drift of Wq'Wq - Wk'Wk", off, (-0.2, 0.2), 0.4, replicates=seeds))
+    checks.append(
+        Check(
+            name="order of the drift of Wq'Wq - Wk'Wk",
+            deviation=off,
+            allowance=(-0.2, 0.2),
+            resolution=0.4,
+            replicates=seeds,
+        )
+    )
     return tuple(checks)
 
 

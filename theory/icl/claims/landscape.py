@@ -72,8 +72,18 @@ def _compare(params: Params, problem: Regression, prediction: Dataset, raw: Data
     off = float(prediction.step) / step - 1 if step else 0.0
     return (
         *checks,
-        Check("path of gradient descent, relative", max(gaps), (-ROUNDING, ROUNDING), EXACT),
-        Check("stability limit of the step size, relative", off, (-ROUNDING, ROUNDING), EXACT),
+        Check(
+            name="path of gradient descent, relative",
+            deviation=max(gaps),
+            allowance=(-ROUNDING, ROUNDING),
+            resolution=EXACT,
+        ),
+        Check(
+            name="stability limit of the step size, relative",
+            deviation=off,
+            allowance=(-ROUNDING, ROUNDING),
+            resolution=EXACT,
+        ),
     )
 
 

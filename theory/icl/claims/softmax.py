@@ -43,7 +43,15 @@ def _compare(params: Params, problem: Regression, prediction: Dataset, raw: Data
     def observed(name: str, values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Check:
         each = values.mean(axis=1)
         error = float(each.std(ddof=1) / np.sqrt(len(each))) if len(each) > 1 else 0.0
-        return Check(name, float(each.mean()), (-inf, inf), 1.0, error, max(len(each) - 1, 1), len(each))
+        return Check(
+            name=name,
+            deviation=float(each.mean()),
+            allowance=(-inf, inf),
+            resolution=1.0,
+            standard_error=error,
+            dof=max(len(each) - 1, 1),
+            replicates=len(each),
+        )
 
     return (
         observed("risk of softmax attention", softmax),

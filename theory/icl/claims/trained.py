@@ -69,13 +69,20 @@ def risk_checks(raw: Dataset, found: Arrived, risk: float, margin: float, resolu
     """None below, reached from above, and no part that is even in the labels; relative to the predicted risk."""
     high = margin if found.settled else max(10 * resolution, 2 * found.excess)
     prompts = raw.sizes["prompt"] * int(found.kept.sum())
-    lower = Check("lower bound respected", found.excess, (0.0, inf), resolution, found.error, replicates=prompts)
+    lower = Check(
+        name="lower bound respected",
+        deviation=found.excess,
+        allowance=(0.0, inf),
+        resolution=resolution,
+        standard_error=found.error,
+        replicates=prompts,
+    )
     upper = Check(
-        f"excess over the best step ({found.tally})",
-        found.excess,
-        (-inf, high),
-        resolution,
-        found.error,
+        name=f"excess over the best step ({found.tally})",
+        deviation=found.excess,
+        allowance=(-inf, high),
+        resolution=resolution,
+        standard_error=found.error,
         replicates=prompts,
         raise_hint="steps",
     )
@@ -84,7 +91,18 @@ def risk_checks(raw: Dataset, found: Arrived, risk: float, margin: float, resolu
     even = spread + (direction * raw.query_mean.values[found.kept]).sum(axis=-1) ** 2
     size = float(even.mean()) / max(risk, 1e-300)
     error = float(even.std(ddof=1) / np.sqrt(even.size)) / max(risk, 1e-300)
-    return lower, upper, Check("part even in the labels", size, (-inf, high), resolution, error, raise_hint="steps")
+    return (
+        lower,
+        upper,
+        Check(
+            name="part even in the labels",
+            deviation=size,
+            allowance=(-inf, high),
+            resolution=resolution,
+            standard_error=error,
+            raise_hint="steps",
+        ),
+    )
 
 
 def scaled_off(prediction: Dataset, amount: float) -> Dataset:

@@ -46,11 +46,11 @@ def _compare(params: Params, problem: Regression, prediction: Dataset, raw: Data
     turned = 1 - np.abs((learnt * target).sum(axis=(1, 2, 3))) / np.maximum(sizes, 1e-300)
     per_excess = 2 * risk / max(power * square, 1e-300)
     angle = Check(
-        "1 - |cosine| of filter and preconditioner",
-        float(turned.mean()),
-        (-inf, per_excess * max(found.excess, 0.0)),
-        FILTER_RESOLUTION,
-        per_excess * found.error,
+        name="1 - |cosine| of filter and preconditioner",
+        deviation=float(turned.mean()),
+        allowance=(-inf, per_excess * max(found.excess, 0.0)),
+        resolution=FILTER_RESOLUTION,
+        standard_error=per_excess * found.error,
         replicates=raw.sizes["prompt"] * len(turned),
     )
     named = {name: raw[f"weights_{name}"].values for name in ("query", "key", "value", "output", "filter")}
@@ -58,7 +58,12 @@ def _compare(params: Params, problem: Regression, prediction: Dataset, raw: Data
     for model, measured in enumerate(raw.impulse.values):
         own = impulse_response(*effective_wpgd({name: array[model] for name, array in named.items()}))
         gaps.append(float(np.abs(own - measured).max() / max(np.abs(measured).max(), 1e-300)))
-    exact = Check("W and omega from the weights against measured", max(gaps), (-ROUNDING, ROUNDING), EXACT_RESOLUTION)
+    exact = Check(
+        name="W and omega from the weights against measured",
+        deviation=max(gaps),
+        allowance=(-ROUNDING, ROUNDING),
+        resolution=EXACT_RESOLUTION,
+    )
     return (*risk_checks(raw, found, risk, margin, RESOLUTION), angle, exact)
 
 

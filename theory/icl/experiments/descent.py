@@ -14,7 +14,7 @@ from xarray import Dataset
 from theory.core.errors import Cancelled
 from theory.core.problem import Problem
 from theory.core.vocabulary import Emit, Experiment, Plan, Replicate, Stop
-from theory.icl.experiments.prompts import MODULES, prompt_count, run_each
+from theory.icl.experiments.prompts import prompt_count, run_each
 from theory.icl.parameters import Params
 from theory.icl.problem import Floats, Regression
 from theory.icl.simulation.prompt_risks import gram_risk
@@ -183,15 +183,12 @@ def _plan_factored(params: Params, problem: Problem, replicates: int) -> Plan:
     return Plan(params.steps * work, 24 * replicates * params.steps + 10**6, "seed")
 
 
-_MODULES = (*MODULES, "theory.icl.experiments.descent")
-
 surface = Experiment(
     id="icl/surface",
     uses=frozenset({"context_length", "noise_variance", "features", "task_mean", "step_size", "steps", "replicates"}),
     replication="seed",
     plan=_plan_surface,
     run=_run_surface,
-    modules=_MODULES,
 )
 
 factored = Experiment(
@@ -202,5 +199,4 @@ factored = Experiment(
     replication="seed",
     plan=_plan_factored,
     run=_run_factored,
-    modules=_MODULES,
 )

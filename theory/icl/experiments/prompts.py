@@ -120,9 +120,6 @@ LAW = frozenset({"design", "context_length", "noise_variance", "alignment", "fea
     "task_correlation",
     "period",
 }
-MODULES = tuple(
-    f"theory.icl.{name}" for name in ("experiments.prompts", "simulation.prompts", "simulation.prompt_risks")
-)
 
 grams = Experiment(
     id="icl/grams",
@@ -130,7 +127,6 @@ grams = Experiment(
     replication="seed",
     plan=plan_of(lambda params, dim: 3 * dim * dim, lambda params, dim: dim * (params.context_length + params.n_test)),
     run=_run_grams,
-    modules=MODULES,
 )
 
 drifting = Experiment(
@@ -141,5 +137,4 @@ drifting = Experiment(
         lambda params, dim: dim * (params.context_length + 1), lambda params, dim: 2 * dim * (params.context_length + 1)
     ),
     run=_run_drifting,
-    modules=MODULES,
 )

@@ -8,7 +8,7 @@ import numpy as np
 from xarray import Dataset
 
 from theory.core.vocabulary import Emit, Experiment, Replicate, Stop
-from theory.icl.experiments.prompts import LAW, MODULES, plan_of, prompt_count, run_each
+from theory.icl.experiments.prompts import LAW, plan_of, prompt_count, run_each
 from theory.icl.parameters import Params
 from theory.icl.problem import Floats, Regression
 from theory.icl.simulation.prompts import blocks, draw_prompts, task_moment
@@ -91,15 +91,12 @@ def _run_sizes(params: Params, replicates: Sequence[Replicate], device: str, emi
     return run_each(replicates, emit, stop, measure)
 
 
-_MODULES = (*MODULES, "theory.icl.experiments.scaled")
-
 scaled = Experiment(
     id="icl/scaled",
     uses=LAW,
     replication="seed",
     plan=plan_of(lambda params, dim: 6, lambda params, dim: 2 * dim * params.context_length),
     run=_run_scaled,
-    modules=_MODULES,
 )
 
 scaled_sizes = Experiment(
@@ -108,5 +105,4 @@ scaled_sizes = Experiment(
     replication="seed",
     plan=plan_of(lambda params, dim: 6, lambda params, dim: (1 + GROWTH**2) * dim * params.context_length),
     run=_run_sizes,
-    modules=_MODULES,
 )

@@ -185,21 +185,10 @@ SECONDS_PER_ENTRY = {"attention": 3e-8, "h3": 4e-8, "softmax": 4e-8}
 _USES = frozenset(
     {"design", "context_length", "noise_variance", "alignment", "drift", "task_correlation", "period", "features"}
 ) | {"task_mean", "steps", "batch_size", "replicates"}
-_MODULES = tuple(
-    f"theory.icl.{name}"
-    for name in (
-        "experiments.training",
-        "training",
-        "simulation.training_prompts",
-        "prompt_law",
-        "model",
-        "drift",
-    )
-)
 
 
 def _experiment(model: str, record: Callable[[Params, int, Trained], Dataset], uses: frozenset[str]) -> Experiment:
-    return Experiment(f"icl/trained_{model}", uses, "seed", _plan(model), _trained(model, record), _MODULES)
+    return Experiment(f"icl/trained_{model}", uses, "seed", _plan(model), _trained(model, record))
 
 
 trained_attention = _experiment("attention", _attention_dataset, _USES | {"query"})

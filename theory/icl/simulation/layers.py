@@ -33,11 +33,6 @@ SECONDS, SECONDS_PER_ENTRY, SECONDS_PER_STEP = 6.0, 3e-8, 1.5e-3
 FRAMES = 60
 """Snapshots of the weights that are kept along a training."""
 SIGMAS = 4.0
-_MODULES = (
-    "theory.shared.training.engine",
-    *(f"theory.icl.{name}" for name in ("simulation.layers", "effective", "training", "simulation.training_prompts")),
-    *(f"theory.icl.{name}" for name in ("prompt_law", "model", "drift")),
-)
 Setting = tuple[Params, int]
 """The parameters of one layer's prompts, and its seed."""
 _LAW = frozenset(
@@ -96,7 +91,7 @@ def layers(
 ) -> Dataset:
     """Like :func:`landed`, one layer for each setting, with its ``alignment`` (model,) besides; kept in the store."""
     each = [(landed_key(params, problem), params.context_length, seed) for params, seed in settings]
-    key = content_key({"layers": each}, _MODULES)
+    key = content_key({"layers": each}, _trained)
     [found], _ = default_store().fetch([key], lambda _: [_trained(settings, problem, emit, stop, attributes)], stop)
     return found.assign_attrs(attributes)
 

@@ -85,7 +85,16 @@ def mean_check(name: str, values: Floats, resolution: float, allowance: tuple[fl
     """The mean of the prompts' values (B,), which should lie in ``allowance``, with its own standard error."""
     count = len(values)
     error = float(values.std(ddof=1) / np.sqrt(count)) if count > 1 else 0.0
-    return Check(name, float(values.mean()), allowance, resolution, error, max(count - 1, 1), count, "replicates")
+    return Check(
+        name=name,
+        deviation=float(values.mean()),
+        allowance=allowance,
+        resolution=resolution,
+        standard_error=error,
+        dof=max(count - 1, 1),
+        replicates=count,
+        raise_hint="replicates",
+    )
 
 
 def products_risk(raw: Dataset, features: Floats, step: Floats, omega: Floats, noise: float) -> Floats:

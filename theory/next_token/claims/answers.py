@@ -90,7 +90,7 @@ def trained_distribution(prediction: Dataset, logits: Floats) -> Floats:
 def worst(name: str, distance: Floats, bound: Floats, resolution: float) -> Check:
     """The prompt that uses most of its bound."""
     row = int(np.argmax(distance / np.maximum(bound, 1e-300)))
-    return Check(name, float(distance[row]), (-inf, float(bound[row])), resolution)
+    return Check(name=name, deviation=float(distance[row]), allowance=(-inf, float(bound[row])), resolution=resolution)
 
 
 def move_mass(prediction: Dataset, amount: float) -> Dataset:

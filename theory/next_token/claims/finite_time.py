@@ -92,7 +92,10 @@ def _compare_logits(params: Params, prompts: Prompts, prediction: Dataset, raw: 
     exponent = float(solution.exponent[solution.condensation.columns].min())
     names = (("support gaps, largest error", gaps), ("logits, largest error", logits))
     return tuple(
-        Check(name, error(1), (-inf, still_allowed(error, exponent, raw) + 1e-9), 0.1) for name, error in names
+        Check(
+            name=name, deviation=error(1), allowance=(-inf, still_allowed(error, exponent, raw) + 1e-9), resolution=0.1
+        )
+        for name, error in names
     )
 
 
@@ -206,14 +209,25 @@ def _compare_path(params: Params, prompts: Prompts, prediction: Dataset, raw: Da
     finite = sharp.finite_projection(solution, measured) - prediction.fin_scores.values
     gap = np.abs(sharp.measured_gaps(solution, measured) - sharp.measured_gaps(solution, predicted)).max(initial=0.0)
     return (
-        Check("one minus cosine", off, (-inf, sharp.path_cosine_tolerance(solution, penalty)), 0.02, raise_hint="R"),
         Check(
-            "finite part, Frobenius error",
-            float(np.linalg.norm(weights(prompts, finite))),
-            (-inf, sharp.path_finite_tolerance(solution, penalty)),
-            0.02,
+            name="one minus cosine",
+            deviation=off,
+            allowance=(-inf, sharp.path_cosine_tolerance(solution, penalty)),
+            resolution=0.02,
+            raise_hint="R",
         ),
-        Check("support gaps, largest error", float(gap), (-inf, 2 * sharp.path_gap_error(solution, penalty)), 0.5),
+        Check(
+            name="finite part, Frobenius error",
+            deviation=float(np.linalg.norm(weights(prompts, finite))),
+            allowance=(-inf, sharp.path_finite_tolerance(solution, penalty)),
+            resolution=0.02,
+        ),
+        Check(
+            name="support gaps, largest error",
+            deviation=float(gap),
+            allowance=(-inf, 2 * sharp.path_gap_error(solution, penalty)),
+            resolution=0.5,
+        ),
     )
 
 

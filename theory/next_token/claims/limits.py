@@ -62,7 +62,9 @@ def _compare_finite(params: Params, prompts: Prompts, prediction: Dataset, raw: 
     measured = sharp.finite_projection(solution, at_step(raw.logits))
     error = float(np.linalg.norm(weights(prompts, measured - prediction.fin_scores.values)))
     bound = sharp.finite_part_tolerance(solution, time_at(raw)) if has_direction(solution) else 0.0
-    return (Check("finite part, Frobenius error", error, (-inf, bound + 1e-9), 0.02),)
+    return (
+        Check(name="finite part, Frobenius error", deviation=error, allowance=(-inf, bound + 1e-9), resolution=0.02),
+    )
 
 
 def _refit(prompts: Prompts, rows: Any, labels: Any) -> Floats:
@@ -152,12 +154,21 @@ def _compare_direction(params: Params, prompts: Prompts, prediction: Dataset, ra
     norm = float(np.linalg.norm(target)) or np.nan
     error = float(np.linalg.norm((now - before) / elapsed - target)) / norm
     slack = 1.5 * sharp.relaxation(solution, time_at(raw, 3)) + 0.02 if has_direction(solution) else np.nan
-    checks = [Check("slope of the weights, relative error", error, (-inf, slack), 0.2)]
+    checks = [
+        Check(name="slope of the weights, relative error", deviation=error, allowance=(-inf, slack), resolution=0.2)
+    ]
     if params.initial_scale == 0 and has_direction(solution) and np.isfinite(sharp.cosine_sensitivity(solution)):
         measured, predicted = 1 - cosine(now, target), 1 - float(at_step(prediction.cosine))
         ratio = measured / predicted if predicted else inf
         allowed = sharp.cosine_sensitivity(solution) * _gap_error_left(solution, raw) + 0.02  # 0.02: second order
-        checks.append(Check("one minus cosine, measured over predicted − 1", ratio - 1, (-allowed, allowed), 0.2))
+        checks.append(
+            Check(
+                name="one minus cosine, measured over predicted − 1",
+                deviation=ratio - 1,
+                allowance=(-allowed, allowed),
+                resolution=0.2,
+            )
+        )
     return tuple(checks)
 
 
@@ -245,7 +256,9 @@ def _compare_gap(params: Params, prompts: Prompts, prediction: Dataset, raw: Dat
     error = measured / float(prediction.gap_constant) - 1 if float(prediction.gap_constant) else np.nan
     solution = solve(prompts)
     allowed = sharp.loss_gap_tolerance(solution, time_at(raw)) if has_direction(solution) else np.nan
-    return (Check("loss gap × time over ‖W_svm‖² − 1", error, (-allowed, allowed), 0.1),)
+    return (
+        Check(name="loss gap × time over ‖W_svm‖² − 1", deviation=error, allowance=(-allowed, allowed), resolution=0.1),
+    )
 
 
 def _unsquared(params: Params, prompts: Prompts) -> Dataset:

@@ -51,7 +51,12 @@ def _predict_order(params: Params, prompts: Prompts) -> Dataset:
 
 def _compare_order(params: Params, prompts: Prompts, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
     return tuple(
-        Check(f"pairs with a wrong {label}", float((prediction[name] != raw[name]).sum()), (-inf, 0.0), 1.0)
+        Check(
+            name=f"pairs with a wrong {label}",
+            deviation=float((prediction[name] != raw[name]).sum()),
+            allowance=(-inf, 0.0),
+            resolution=1.0,
+        )
         for name, label in (("same_component", "component"), ("has_priority", "order"))
     )
 
@@ -140,8 +145,20 @@ def _compare_levels(params: Params, prompts: Prompts, prediction: Dataset, raw: 
     worst = float(np.abs(prediction.levels - raw.levels).max())
     relative = float(prediction.norm_squared / raw.norm_squared - 1) if float(raw.norm_squared) > 1e-9 else worst
     return (
-        Check("largest level error", worst, (-inf, 1e-5), 1e-3, raise_hint="the solver's accuracy"),
-        Check("squared norm, relative", relative, (-1e-5, 1e-5), 1e-3, raise_hint="the solver's accuracy"),
+        Check(
+            name="largest level error",
+            deviation=worst,
+            allowance=(-inf, 1e-5),
+            resolution=1e-3,
+            raise_hint="the solver's accuracy",
+        ),
+        Check(
+            name="squared norm, relative",
+            deviation=relative,
+            allowance=(-1e-5, 1e-5),
+            resolution=1e-3,
+            raise_hint="the solver's accuracy",
+        ),
     )
 
 

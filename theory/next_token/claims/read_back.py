@@ -62,7 +62,11 @@ def _compare_relation(params: Params, prompts: Prompts, prediction: Dataset, raw
     """Slopes differ by 0 inside a component and by at least 1 across a priority: one half classifies every pair."""
     found = pair_relation(_slopes(raw), float(prediction.threshold))
     wrong = (found != prediction.relation.values) & prediction.comparable.values
-    return (Check("comparable pairs read wrongly", float(wrong.sum()), (-inf, 0.0), 1.0),)
+    return (
+        Check(
+            name="comparable pairs read wrongly", deviation=float(wrong.sum()), allowance=(-inf, 0.0), resolution=1.0
+        ),
+    )
 
 
 def _order_transposed(params: Params, prompts: Prompts) -> Dataset:

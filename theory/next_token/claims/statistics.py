@@ -44,14 +44,14 @@ def _compare_risk(params: Params, prompts: Prompts, prediction: Dataset, raw: Da
     mean = float(errors.mean()) if len(finite) == len(errors) else np.nan
     return (
         Check(
-            "mean squared error over prediction − 1",
-            mean - 1,
-            (-allowed, allowed),
-            0.25,
-            spread,
-            len(finite) - 1,
-            len(finite),
-            "n_sequences",
+            name="mean squared error over prediction − 1",
+            deviation=mean - 1,
+            allowance=(-allowed, allowed),
+            resolution=0.25,
+            standard_error=spread,
+            dof=len(finite) - 1,
+            replicates=len(finite),
+            raise_hint="n_sequences",
         ),
     )
 
@@ -115,7 +115,9 @@ def _compare_other(params: Params, prompts: Prompts, prediction: Dataset, raw: D
     found: list[Check] = []
     for name in raw.loss_function.values:
         value = cosine(raw.logits.sel(loss_function=name).values, prediction.levels.values)
-        found.append(Check(f"cosine with W_svm, {name} loss", value, (-np.inf, np.inf), 1e-2))
+        found.append(
+            Check(name=f"cosine with W_svm, {name} loss", deviation=value, allowance=(-np.inf, np.inf), resolution=1e-2)
+        )
     return tuple(found)
 
 

@@ -127,14 +127,12 @@ def _plan(seconds: float, unit: str) -> Any:
     return plan
 
 
-_MODULES = ("theory.next_token.experiments.brute_force", "theory.next_token.problem")
-closure = Experiment("next_token/closure", frozenset(), "instance", _plan(1e-3, "instance"), _closure, _MODULES)
-generic_qp = Experiment("next_token/generic_qp", frozenset(), "instance", _plan(0.1, "instance"), _generic_qp, _MODULES)
+closure = Experiment("next_token/closure", frozenset(), "instance", _plan(1e-3, "instance"), _closure)
+generic_qp = Experiment("next_token/generic_qp", frozenset(), "instance", _plan(0.1, "instance"), _generic_qp)
 luce_replicates = Experiment(
     "next_token/luce_replicates",
     frozenset(),
     "seed",
     _plan(0.3, "trial"),
     _luce_replicates,
-    (*_MODULES, "theory.shared.choice"),
 )

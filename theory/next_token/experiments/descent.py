@@ -100,30 +100,12 @@ def _plan(params: Params, problem: Any, replicates: int) -> Plan:
     return Plan(predicted_seconds(engine, replicates, size, params.steps), 8 * 40 * problem.vocab_size**2, "instance")
 
 
-_MODULES = tuple(
-    f"theory.next_token.{name}"
-    for name in (
-        "experiments.descent",
-        "schedule",
-        "problem",
-        "simulation.descent",
-        "simulation.descent_compiled",
-        "simulation.descent_tensor",
-        "simulation.rows",
-    )
-)
 training = Experiment(
     "next_token/training",
     frozenset({"steps", "learning_rate", "optimizer", "initial_scale"}),
     "instance",
     _plan,
     _train,
-    (
-        *_MODULES,
-        "theory.next_token.simulation.regularisation",
-        "theory.next_token.simulation.flow",
-        "theory.shared.training.engine",
-    ),
 )
 other_losses = Experiment(
     "next_token/other_losses",
@@ -131,5 +113,4 @@ other_losses = Experiment(
     "instance",
     lambda params, problem, replicates: _plan(params, problem, 3 * replicates),
     _train_other_losses,
-    (*_MODULES, "theory.shared.training.engine"),
 )

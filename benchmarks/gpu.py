@@ -43,7 +43,7 @@ def timed(layouts: Sequence[Layout], steps: int, engine: str, device: str) -> tu
     if engine == "tensor":
         batch = TensorDescent(layouts, etas, "log", False, checkpoints, [None] * len(layouts), device)
         spent = _seconds([batch], steps)
-        return spent, [batch.records(model)[0] for model in range(len(layouts))]
+        return spent, [batch.trajectory(model)[1] for model in range(len(layouts))]
     programs = [
         CompiledDescent(layout, eta, "log", False, checkpoints, None) for layout, eta in zip(layouts, etas, strict=True)
     ]

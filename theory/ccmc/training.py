@@ -93,9 +93,7 @@ def train(
     program = TensorProgram(parameters, slope, rule, work, recorded)
     run_programs([program], steps, report, stop)
     norms = to_array(slope(steps)[1][0].flatten(1).norm(dim=1))
-    return [
-        _training(chain, *program.history(index), norms[index], sizes[index]) for index, chain in enumerate(chains)
-    ]
+    return [_training(chain, *program.history(index), norms[index], sizes[index]) for index, chain in enumerate(chains)]
 
 
 def _batch(

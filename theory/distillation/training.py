@@ -66,6 +66,8 @@ def train(
     Raises:
         Cancelled: ``stop()`` turned true.
     """
+    import torch
+
     seeds, teachers, outputs = labels.shape[0], labels.shape[1], labels.shape[3]
 
     def shared(array: Floats) -> Any:
@@ -83,8 +85,10 @@ def train(
     parameters = list(weights.values())
     program = TensorProgram(parameters, slope_of(losses, parameters), adam(parameters, LEARNING_RATE), images.size)
     run_programs([program], STEPS, report, stop)
-    found = [to_array(array).astype(np.float64) for array in (forward(weights, shared(unseen)), program.losses)]
-    return found[0].reshape(seeds, teachers, -1, outputs), found[1].reshape(seeds, teachers)
+    with torch.no_grad():
+        found = to_array(forward(weights, shared(unseen))).astype(np.float64)
+    errors = to_array(program.losses).astype(np.float64)
+    return found.reshape(seeds, teachers, -1, outputs), errors.reshape(seeds, teachers)
 
 
 def operations(kind: str, rows: int, outputs: int) -> float:

@@ -99,9 +99,10 @@ def train(
     generators = [generator_of(seed, PROMPT_STREAM, device=device) for seed in seeds]
     sampler = Sampler(laws, generators, statistics=use, device=device, dtype=kind)
     lengths = [law.length for law in laws]
+    starts = zip(laws, seeds, [None] * len(laws) if ranks is None else ranks, strict=True)
     initial = [
         initial_weights(model, law.dim, law.length, generator_of(seed, INITIAL_STREAM), rank)
-        for law, seed, rank in zip(laws, seeds, ranks or [None] * len(laws), strict=True)
+        for law, seed, rank in starts
     ]
     module = build(model, initial, lengths, device=device, dtype=kind)
     noise = torch.tensor([law.noise_variance for law in laws], dtype=kind, device=device)

@@ -174,9 +174,12 @@ class Sampler:
         self._upper = torch.triu_indices(dim, dim, 1, device=self._options["device"])
         # Row j of the triangle has n - 1 - j degrees of freedom; the label noise outside its span has the rest.
         dof = [[max(law.length - 1 - row, 0) for row in range(dim + 1)] for law in self.laws]
-        freedom = torch.tensor(dof, **self._options)[:, None]
-        self._half_dof = freedom.clamp_min(1.0) / 2
-        self._active = (freedom > 0).to(self._options["dtype"])
+        self._dof = np.maximum(dof, 1)
+        self._active = torch.tensor(np.array(dof)[:, None] > 0, **self._options)
+        # Torch draws no chi-squares from a generator; these come from numpy's, seeded by the model's own.
+        whole = {"dtype": torch.int64, "device": self._options["device"]}
+        states = [torch.randint(2**63 - 1, (), generator=own, **whole) for own in self._generators]
+        self._chi_squares = [np.random.default_rng(int(state)).chisquare for state in states]
 
     def _fill_statistics(self, batch: int, entries: Any, noise: Any, base: Any, tasks: Any) -> None:
         torch: Any = import_module("torch")
@@ -184,13 +187,11 @@ class Sampler:
         dim, models = self.dim, len(self.laws)
         shapes = (dim * (dim + 1) // 2, dim + 1, dim, dim)
         drawn = torch.empty(models, batch, sum(shapes), **self._options)
-        halves = self._half_dof.expand(models, batch, dim + 1).contiguous()
-        radius = torch.empty_like(halves)
-        gamma: Any = torch._standard_gamma
+        squares = np.empty((models, batch, dim + 1))
         for index, generator in enumerate(self._generators):  # all else is done for all models at once
             drawn[index].normal_(generator=generator)
-            radius[index] = gamma(halves[index], generator=generator)
-        radius = (2 * radius).sqrt() * self._active
+            squares[index] = self._chi_squares[index](self._dof[index], (batch, dim + 1))
+        radius = torch.tensor(np.sqrt(squares), **self._options) * self._active
         features, labels, base[:], own_tasks = drawn.split(shapes, dim=2)
         tasks[:] = own_tasks[:, :, None]
         active = self._active[:, :, :dim]

@@ -167,10 +167,10 @@ def _from_compiled(program: CompiledDescent, initial: FloatArray | None) -> Traj
 
 def _from_tensor(batch: TensorDescent, index: int, initial: FloatArray | None) -> Trajectory:
     layout = batch.layouts[index]
-    values, loss, gradient_norm = batch.records(index)
+    steps, values, loss, gradient_norm = batch.trajectory(index)
     whole = values.shape[1] == layout.vocab_size**2
     return Trajectory(
-        steps=batch.checkpoints[: len(loss)],
+        steps=steps,
         loss=loss,
         gradient_norm=gradient_norm,
         eta=batch.etas[index],

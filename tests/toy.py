@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -13,10 +13,12 @@ import pytest
 from xarray import Dataset
 
 from theory.core import catalog
+from theory.core.compare import default_compare
 from theory.core.errors import Cancelled, DataError
 from theory.core.parameters import Parameters, array, choice, number
 from theory.core.problem import Problem
 from theory.core.vocabulary import Assumption, Check, Claim, Emit, Experiment, Paper, Plan, Replicate, Rival, Room, Stop
+from theory.shared.statistics import mean_of, variables
 
 runs: list[int] = []
 """The number of replicates of every call of an experiment, newest last."""
@@ -40,6 +42,9 @@ class Numbers(Problem):
     values: npt.NDArray[np.float64]
 
 
+Replicates = Sequence[Replicate[Numbers]]
+
+
 def draw(params: Params, data_seed: int) -> Numbers:
     if params.values is not None:
         return Numbers(np.array(params.values))
@@ -57,7 +62,7 @@ def bounds(params: Params) -> dict[str, tuple[float, float]]:
     return {"size": (2, params.flips)}
 
 
-def flip(params: Params, replicates: Sequence[Replicate], device: str, emit: Emit, stop: Stop) -> list[Dataset]:
+def flip(params: Params, replicates: Replicates, device: str, emit: Emit, stop: Stop) -> list[Dataset]:
     runs.append(len(replicates))
     emit(0.5, None)
     if stop():
@@ -75,7 +80,7 @@ def flip(params: Params, replicates: Sequence[Replicate], device: str, emit: Emi
     return results
 
 
-def square(params: Params, replicates: Sequence[Replicate], device: str, emit: Emit, stop: Stop) -> list[Dataset]:
+def square(params: Params, replicates: Replicates, device: str, emit: Emit, stop: Stop) -> list[Dataset]:
     runs.append(len(replicates))
     return [Dataset({"variance": np.var(replicate.problem.values)}) for replicate in replicates]
 
@@ -83,50 +88,32 @@ def square(params: Params, replicates: Sequence[Replicate], device: str, emit: E
 def heads_of(extra: float) -> Any:
     def predict(params: Params, problem: Numbers) -> Dataset:
         attrs = {"units": "1", "long_name": "share of heads", "spec_name": "p_hat"}
-        bound = ("side", np.array([np.inf, np.nan]))
+        bound = ("side", np.array([np.inf, np.nan]), {"not_measured": "a limit"})
         return Dataset({"heads": ((), params.probability + extra, attrs), "bound": bound})
 
     return predict
 
 
-def compare_heads(params: Params, problem: Numbers, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
-    heads = raw["heads"].values
-    deviation, error = float(heads.mean() - prediction["heads"]), float(heads.std(ddof=1) / np.sqrt(heads.size))
-    return (
-        Check(
-            name="share",
-            deviation=deviation,
-            allowance=(0.0, 0.0),
-            resolution=0.15,
-            standard_error=error,
-            dof=heads.size - 1,
-            replicates=heads.size,
-            raise_hint="flips",
-        ),
-    )
+def measure_heads(params: Params, problem: Numbers, raw: Dataset) -> Dataset:
+    return Dataset(variables("heads", (), mean_of(raw["heads"].values)))
+
+
+def compare_heads(params: Params, problem: Numbers, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
+    (found,) = default_compare(prediction, measured, 0.15, "flips")
+    return (replace(found, name="share"),)
 
 
 def variance_with(ddof: int) -> Any:
     def predict(params: Params, problem: Numbers) -> Dataset:
         x = problem.values
-        return Dataset({"variance": (np.sum(x**2) - x.sum() ** 2 / x.size) / (x.size - ddof)})
+        variance = (np.sum(x**2) - x.sum() ** 2 / x.size) / (x.size - ddof)
+        return Dataset({"variance": variance, "variance_allowance": 1e-9})
 
     return predict
 
 
-def compare_variance(params: Params, problem: Numbers, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
-    return (
-        Check(
-            name="variance",
-            deviation=float(prediction["variance"] - raw["variance"]),
-            allowance=(-1e-9, 1e-9),
-            resolution=1e-3,
-        ),
-    )
-
-
 def mutate(prediction: Dataset, amount: float) -> Dataset:
-    return prediction + 2 * amount
+    return prediction.map(lambda values: values + 2 * amount, keep_attrs=True)
 
 
 def fair(params: Params, problem: Numbers) -> tuple[Assumption, ...]:
@@ -164,6 +151,7 @@ HEADS = Claim(
     resolution=0.15,
     assumptions=fair,
     predict=heads_of(0.0),
+    measure=measure_heads,
     compare=compare_heads,
     mutate=mutate,
     experiment=COIN,
@@ -181,7 +169,6 @@ IDENTITY = Claim(
     resolution=1e-3,
     assumptions=positive_sum,
     predict=variance_with(0),
-    compare=compare_variance,
     mutate=mutate,
     experiment=VARIANCE,
     rivals=(Rival("unbiased", variance_with(1), {"size": 4}, "divides by n - 1"),),
@@ -198,16 +185,27 @@ SEEN = Claim(
     resolution=1.0,
     assumptions=fair,
     predict=heads_of(0.0),
+    measure=measure_heads,
     compare=compare_heads,
     mutate=mutate,
     experiment=COIN,
 )
 PAPER = Paper("A. Author", "On coins", 2024, "Journal of Coins", "0000.00000", "@article{coins}")
-ROOM = Room("toy", "Coins", "Coins are fair", PAPER, Params, (HEADS, IDENTITY, SEEN), draw, load, bounds)
+ROOM = Room(
+    id="toy",
+    title="Coins",
+    finding="Coins are fair",
+    paper=PAPER,
+    Params=Params,
+    claims=(HEADS, IDENTITY, SEEN),
+    draw=draw,
+    load=load,
+    bounds=bounds,
+)
 
 
-def install(monkeypatch: pytest.MonkeyPatch, room: Room = ROOM) -> None:
+def install(monkeypatch: pytest.MonkeyPatch, room: Room[Any, Any] = ROOM) -> None:
     """Make this the only room, for one test."""
-    monkeypatch.setattr(catalog, "ROOMS", (room.id,))
+    monkeypatch.setattr(catalog, "room_ids", lambda: (room.id,))
     monkeypatch.setattr(catalog, "room", lambda room_id: room)
     runs.clear()

@@ -62,7 +62,7 @@ def test_predict(theory):
     code, out, _ = theory("predict", "heads", "--set", "p=0.25", "--set", "log10_flips=3", "--json")
     assert code == 0
     document = strict(out)
-    assert set(document) == {"claim", "params", "assumptions", "prediction"}
+    assert set(document) == {"claim", "id", "params", "assumptions", "prediction"}
     assert document["params"]["flips"] == 1000
     assert toy.runs == []
     assert "share of heads" in theory("predict", "heads")[1]
@@ -114,7 +114,8 @@ def test_a_verdict_for_people(theory):
 def test_a_verdict_for_programs(theory):
     document = strict(theory("check", "heads", "--json", "--rivals")[1])
     assert document["verdict"]["status"] == "holds"
-    assert document["measurement"]["heads"]["dims"] == ["seed"]
+    assert document["measurement"]["heads"]["dims"] == document["prediction"]["heads"]["dims"] == []
+    assert set(document["measurement"]) == {"heads", "heads_se"} and document["raw"]["heads"]["dims"] == ["seed"]
     assert document["witnesses"][0]["status"] == "fails"
 
 

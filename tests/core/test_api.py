@@ -22,7 +22,8 @@ def test_check_returns_a_verdict_with_its_evidence(tmp_path_factory: pytest.Temp
     store = Store(tmp_path_factory.mktemp("store"))
     result = theory.check("loss-gap", seeds=4, store=store, log10_steps=4)
     assert result.verdict.status == "holds"
-    assert result.measurement is not None and result.measurement["logits"].dims[0] == "seed"
+    assert result.raw is not None and result.raw["logits"].dims[0] == "seed"
+    assert result.measurement is not None and result.measurement["gap"].dims == result.prediction["gap"].dims
     assert set(result.rivals) == {"norm not squared", "floor forgotten", "edges counted"}
     again = theory.check("loss-gap", seeds=5, store=store, log10_steps=4)
     assert again.computed == 1, "four of five instances come from the store"

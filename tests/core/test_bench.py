@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from xarray import Dataset
 
 from tests import toy
 from theory.core import bench, catalog, keys
 from theory.core.errors import BenchError, Cancelled, ParameterError
+from theory.core.parameters import Undeclared
 from theory.core.store import Store
 
 
@@ -24,7 +26,9 @@ def store(tmp_path):
 def test_seeds_replicate_the_randomness(store):
     result = bench.check("heads", 6, store=store)
     assert result.verdict.status == "holds"
-    assert result.measurement.sizes == {"seed": 6}
+    assert result.raw.sizes == {"seed": 6}
+    assert result.measurement["heads"].dims == result.prediction["heads"].dims == ()
+    assert result.measurement["heads_se"].attrs == {"dof": 5, "replicates": 6}
     assert len(result.instances) == 1
     assert result.computed == 6
     assert result.params.flips == 500
@@ -67,7 +71,7 @@ def test_instances_outside_the_assumptions_are_counted_not_judged(store):
     assert set(statuses) == {"holds", "outside_assumptions"}
     assert statuses.count("holds") >= 4
     assert result.computed == statuses.count("holds")
-    assert result.measurement.sizes["seed"] == statuses.count("holds")
+    assert result.raw.sizes["seed"] == statuses.count("holds")
     assert "outside the assumptions" in result.verdict.explanation
 
 
@@ -88,7 +92,7 @@ def test_outside_the_assumptions_the_numbers_are_still_shown(store):
     result = bench.check("identity", 8, store=store, values=[-1.0, -2.0])
     assert result.verdict.status == "outside_assumptions"
     assert result.verdict.checks[0].status == "holds"
-    assert float(result.measurement["variance"][0]) == pytest.approx(0.25)
+    assert float(result.measurement["variance"]) == pytest.approx(0.25)
     assert bench.check("heads", 4, store=store, p=1.0).verdict.status == "outside_assumptions"
 
 
@@ -102,7 +106,8 @@ def test_observations_are_observed(store):
 def test_a_diverged_replicate_is_not_run_with_its_reason(store):
     result = bench.check("heads", 4, store=store, mode="diverge")
     assert (result.verdict.status, result.verdict.explanation) == ("not_run", "Seed 2 diverged at step 7.")
-    assert result.measurement.sizes["seed"] == 3
+    assert result.raw.sizes["seed"] == 3
+    assert result.measurement is None
     assert bench.check("heads", 2, store=store, mode="diverge").verdict.status == "inconclusive"
 
 
@@ -159,6 +164,47 @@ def test_the_catalog_names_what_it_expects():
 
 def test_changed_code_never_answers_from_old_results(store, monkeypatch):
     bench.check("heads", 4, store=store)
-    monkeypatch.setattr(keys, "code_fingerprint", lambda modules: "changed")
+    monkeypatch.setattr(keys, "code_fingerprint", lambda made_by: "changed")
     bench.check("heads", 4, store=store)
     assert toy.runs == [4, 4]
+
+
+def test_an_exact_identity_needs_no_experiment(store):
+    def by_hand(params, problem, raw):
+        assert not raw.data_vars
+        return Dataset({"variance": float(np.mean((problem.values - problem.values.mean()) ** 2))})
+
+    exact = replace(toy.IDENTITY, experiment=None, measure=by_hand)
+    result = bench.check_claim(exact, toy.Params(), store=store)
+    assert (result.verdict.status, result.computed, toy.runs) == ("holds", 0, [])
+    assert result.rivals["unbiased"].status == "fails"
+
+
+def test_what_is_not_declared_cannot_be_read(store):
+    def peeks(params, problem):
+        return Dataset({"heads": params.probability + params.size})
+
+    def assumes(params, problem):
+        return (*toy.fair(params, problem), params.size)
+
+    for changed in ({"predict": peeks}, {"assumptions": assumes}):
+        with pytest.raises(Undeclared, match="heads reads the parameter size"):
+            bench.check_claim(replace(toy.HEADS, **changed), toy.Params(), store=store)
+    narrow = replace(toy.COIN, uses=frozenset({"probability", "mode"}))
+    with pytest.raises(Undeclared, match="coin reads the parameter flips"):
+        bench.check_claim(replace(toy.HEADS, experiment=narrow), toy.Params(), store=store)
+
+
+@pytest.mark.parametrize("spelling", ["heads", "toy/heads", "toy-heads", "toy/toy-heads"])
+def test_ids_are_short_while_unique(spelling):
+    assert catalog.claim(spelling) is toy.HEADS
+    assert catalog.canonical_id(toy.HEADS) == "toy/heads"
+
+
+def test_an_ambiguous_id_is_refused_with_the_canonical_ones(monkeypatch):
+    twin = replace(toy.ROOM, id="twin", claims=(replace(toy.HEADS, title="twin"),))
+    monkeypatch.setattr(catalog, "room_ids", lambda: ("toy", "twin"))
+    monkeypatch.setattr(catalog, "room", {"toy": toy.ROOM, "twin": twin}.__getitem__)
+    with pytest.raises(BenchError, match="claim = heads is not unique: expected toy/heads or twin/heads"):
+        catalog.claim("heads")
+    assert catalog.claim("twin/heads").title == "twin"

@@ -36,7 +36,7 @@ def test_a_prediction(checked):
     document = strict(
         report.prediction_document(toy.HEADS, params, toy.fair(params, problem), toy.HEADS.predict(params, problem))
     )
-    assert set(document) == {"claim", "params", "assumptions", "prediction"}
+    assert set(document) == {"claim", "id", "params", "assumptions", "prediction"}
     assert document["params"]["probability"] == 0.25
     assert document["params"]["values"] is None
     assert document["assumptions"] == [{"name": "not a certain coin", "holds": True, "detail": "p = 0.25"}]
@@ -85,7 +85,6 @@ def test_a_check(checked, claim, values):
 
 def test_claim_json_says_what_is_needed_to_repeat_it(checked):
     document = strict(report.claim_document(checked("heads", 6)))
-    assert document["version"] == 1
     assert document["packages"]["numpy"] == np.__version__
     assert len(document["data"]) == 64
     assert document["verdict"]["status"] == "holds"

@@ -95,7 +95,8 @@ def canonical_id(found: AnyClaim) -> str:
 
 def room_of(found: AnyClaim) -> AnyRoom:
     """The room that a claim belongs to."""
-    return next(candidate for candidate in rooms() if any(found.id == claim.id for claim in candidate.claims))
+    homes = [candidate for candidate in rooms() if any(found.id == claim.id for claim in candidate.claims)]
+    return homes[0] if len(homes) == 1 else next(home for home in homes if found in home.claims)
 
 
 def parameters(found: AnyClaim, values: Mapping[str, object] | None = None) -> Parameters:

@@ -20,9 +20,15 @@ def code_fingerprint(function: Callable[..., Any]) -> str:
 
     Imports anywhere in a module count, also those inside functions. What a factory closed over counts too.
     """
-    return _fingerprint(frozenset(_homes(function)))
+    return _fingerprint(reached_by(function))
 
 
+def reached_by(function: Callable[..., Any]) -> frozenset[str]:
+    """Names of the modules whose sources :func:`code_fingerprint` reads."""
+    return reached(frozenset(_homes(function)))
+
+
+@cache
 def reached(start: frozenset[str]) -> frozenset[str]:
     """Names of the modules that the modules ``start`` import, directly or not, themselves included."""
     roots = {name.partition(".")[0] for name in start} | {"theory"}
@@ -69,9 +75,9 @@ def source(name: str) -> Path | None:
 
 
 @cache
-def _fingerprint(start: frozenset[str]) -> str:
+def _fingerprint(modules: frozenset[str]) -> str:
     digest = hashlib.sha256()
-    for name in sorted(reached(start)):
+    for name in sorted(modules):
         path = source(name)
         assert path is not None
         digest.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())

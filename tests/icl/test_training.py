@@ -37,10 +37,11 @@ def excess(found: Trained, **values: Any) -> float:
     return float(risk_surface(step_of(found), problem, params.context_length, params.noise_variance)) / best - 1
 
 
-@pytest.mark.parametrize("model", ["attention", "h3", "preconditioner", "factored"])
+@pytest.mark.parametrize("model", ["attention", "h3", "preconditioner", "factored", "attention by statistics"])
 def test_a_model_does_not_depend_on_its_neighbours(model: str) -> None:
     laws = [law(), law(noise_variance=1.0, spectrum_decay=0.0)]
-    options: dict[str, Any] = {"statistics": False, "dtype": "float64"}
+    model, _, statistics = model.partition(" by ")
+    options: dict[str, Any] = {"statistics": bool(statistics), "dtype": "float64"}
     alone = train(model, laws[1:], [5], 8, 16, **options)[0]
     together = train(model, laws, [4, 5], 8, 16, **options)[1]
     assert np.allclose(alone.losses, together.losses, rtol=1e-9)

@@ -1,11 +1,13 @@
-"""Driving programs: chunks, progress, cancelling, and the choice between the engines."""
+"""Driving programs: chunks, progress, cancelling, the choice between the engines; stacked models and their rules."""
 
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from theory.core.errors import Cancelled, ParameterError
 from theory.shared.training.engine import (
@@ -17,6 +19,8 @@ from theory.shared.training.engine import (
     predicted_seconds,
     run_programs,
 )
+from theory.shared.training.optimisers import adam, descent
+from theory.shared.training.tensor_program import TensorProgram, slope_of
 
 
 class Sleeper:
@@ -110,3 +114,61 @@ def test_bad_checkpoints_are_refused(bad: list[object]) -> None:
 def test_unknown_devices_are_refused(device: str) -> None:
     with pytest.raises(ParameterError, match="device"):
         check_device(device)
+
+
+class Quadratic:
+    """Losses ``curvature / 2 w²`` of models with one weight each; counts how often it is asked."""
+
+    def __init__(self, curvatures: list[float], strides: list[float], **options: Any) -> None:
+        self.weights, self.curvatures = torch.ones(len(curvatures), 1, dtype=torch.float64), torch.tensor(curvatures)
+        self.asked: list[int] = []
+        rule = descent([self.weights], torch.tensor(strides, dtype=torch.float64))
+        self.program = TensorProgram([self.weights], self.slope, rule, 1, **options)
+
+    def slope(self, step: int) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        self.asked.append(step)
+        gradient = self.curvatures[:, None] * self.weights
+        return (gradient * self.weights).sum(dim=1) / 2, [gradient]
+
+
+@pytest.mark.parametrize("chunks", [[20], [3, 4, 20], [0, 5, 5, 10, 20]])
+def test_a_slope_is_asked_once_a_step_however_the_steps_are_cut(chunks: list[int]) -> None:
+    tested = Quadratic([1.0, 2.0], [0.1, 0.1], checkpoints=[0, 5, 20])
+    for until in chunks:
+        tested.program.advance(until)
+    assert tested.asked == list(range(21))
+    for model, factor in enumerate((0.9, 0.8)):
+        steps, (weights, losses) = tested.program.history(model)
+        assert steps.tolist() == [0, 5, 20]
+        np.testing.assert_allclose(weights[:, 0], factor**steps, rtol=1e-14)
+        np.testing.assert_allclose(losses, (1 + model) / 2 * factor ** (2 * steps), rtol=1e-14)
+
+
+def test_a_model_that_diverges_stands_still_alone() -> None:
+    tested = Quadratic([1.0, 1.0], [2.5, 0.5], checkpoints=[0, 1, 9], rise=1e-10)
+    tested.program.advance(9)
+    assert (tested.program.diverged_at(0), tested.program.diverged_at(1)) == (1, None)
+    assert tested.weights.ravel().tolist() == [-1.5, 0.5**9] and not tested.program.finished
+    assert tested.program.history(0)[0].tolist() == [0]
+    alone = Quadratic([1.0], [2.5], checkpoints=[5], rise=1e-10)
+    alone.program.advance(5)
+    assert alone.program.finished and [part.shape for part in alone.program.history(0)[1]] == [(0, 1), (0,)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("betas", [(0.9, 0.999), (0.9, 0.95)])
+def test_adam_is_that_of_torch(dtype: torch.dtype, betas: tuple[float, float]) -> None:
+    start = torch.randn(3, 4, generator=torch.Generator().manual_seed(0), dtype=dtype)
+    start[0, 0] = 0.0  # its gradient stays 0
+    ours, theirs = (start.clone().requires_grad_() for _ in range(2))
+    rates = [0.1, 0.03, 0.01]
+    move, other = adam([ours], lambda step: rates[step % 3], betas), torch.optim.Adam([theirs], lr=1.0, betas=betas)
+    slope = slope_of(lambda _: (ours**4).sum(dim=1), [ours])
+    for step in range(60):
+        move(slope(step)[1])
+        other.param_groups[0]["lr"] = rates[step % 3]
+        other.zero_grad()
+        (theirs**4).sum().backward()
+        other.step()
+    rounding = 100 * torch.finfo(dtype).eps
+    torch.testing.assert_close(ours, theirs, rtol=rounding, atol=rounding)

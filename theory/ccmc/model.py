@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from theory.ccmc.problem import Chain
 from theory.core.errors import Cancelled, DataError
+from theory.shared.training.tensor_program import to_tensor
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -133,17 +134,14 @@ def generate(
     if len(prompt) < (1 if layer.include_self else 2):
         raise DataError("no_keys", "the prompt has no token to attend to.")
 
-    def move(array: npt.NDArray[Any]) -> torch.Tensor:
-        return torch.from_numpy(array).to(device)  # pyright: ignore[reportUnknownMemberType]
-
     draws = np.stack([np.random.default_rng(seed).random(n_tokens) for seed in seeds]) if len(seeds) else None
     runs = len(seeds)
     text = np.zeros((runs, n_tokens), dtype=np.int64)
     text[:, : len(prompt)] = prompt[:n_tokens]
     if draws is None or n_tokens <= len(prompt):
         return text
-    embed, weights, head = (move(array) for array in (layer.embed, layer.weights, layer.head))
-    uniform, tokens = move(draws), move(text)
+    arrays = (layer.embed, layer.weights, layer.head, draws, text)
+    embed, weights, head, uniform, tokens = (to_tensor(array, device) for array in arrays)
     keys = torch.zeros(runs, n_tokens, embed.shape[1], dtype=embed.dtype, device=device)
     keys[:, : len(prompt)] = embed[tokens[:, : len(prompt)]]
     masked = 0 if layer.include_self else 1

@@ -17,7 +17,7 @@ from theory.ccmc.label_sets import curvature_bound
 from theory.ccmc.model import Layer, attention_layer, head_of_chain
 from theory.ccmc.problem import Chain
 from theory.core.errors import Cancelled, ParameterError
-from theory.shared.training.engine import check_checkpoints, check_device, never, run_programs
+from theory.shared.training.engine import check_checkpoints, check_device, never, run_programs, silent
 from theory.shared.training.optimisers import adam, descent
 from theory.shared.training.tensor_program import TensorProgram, padded, slope_of, to_array, to_tensor
 
@@ -73,7 +73,7 @@ def train(
     starts = [np.zeros((chain.vectors.shape[1],) * 2) for chain in chains] if initial is None else list(initial)
     if not chains:
         return []
-    report = emit or _silent
+    report = emit or silent
     if optimizer == "lbfgs":
         found: list[Training] = []
         for problem in zip(chains, chosen, starts, strict=True):
@@ -151,7 +151,3 @@ def _lbfgs(
     done = np.array([optimizer.state[layer.weights]["n_iter"]], np.int64)
     found, (gradient,) = slope_of(losses, [layer.weights])(steps)
     return _training(chain, done, [to_array(layer.weights), to_array(found)], float(gradient.norm()), 1.0)
-
-
-def _silent(fraction: float) -> None:
-    pass

@@ -12,7 +12,7 @@ import numpy as np
 
 from theory.distillation.digits import SIDE
 from theory.distillation.problem import Floats
-from theory.shared.training.engine import never, run_programs
+from theory.shared.training.engine import never, run_programs, silent
 from theory.shared.training.optimisers import adam
 from theory.shared.training.tensor_program import TensorProgram, slope_of, to_array, to_tensor
 
@@ -54,7 +54,7 @@ def train(
     labels: Floats,
     unseen: Floats,
     device: str = "cpu",
-    report: Callable[[float], None] = lambda _: None,
+    report: Callable[[float], None] = silent,
     stop: Callable[[], bool] = never,
 ) -> tuple[Floats, Floats]:
     """Train S x T networks together, full batch, with Adam on the squared error (summed over outputs).

@@ -21,6 +21,7 @@ from theory.shared.training.engine import (
     check_device,
     never,
     run_programs,
+    silent,
 )
 from theory.shared.training.optimisers import descent, unit
 from theory.shared.training.tensor_program import TensorProgram, padded, slope_of, to_tensor
@@ -108,7 +109,7 @@ def train_attention(
         recorded_steps,
         rise=np.inf if normalised else LOSS_INCREASE,
     )
-    run_programs([program], steps, emit or (lambda _: None), stop)
+    run_programs([program], steps, emit or silent, stop)
     runs: list[AttentionRun] = []
     for index, (embed, head, eta) in enumerate(zip(embeds, heads, etas, strict=True)):
         reached, (weights, loss) = program.history(index)

@@ -57,14 +57,12 @@ class TensorDescent(TensorProgram):
 
     def trajectory(self, model: int) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
         """(steps, logits (checkpoints, entries), loss, gradient norm) of one model until it diverged."""
-        steps, parts = self.history(model)
-        values, loss, norms = parts or np.empty((3, 0))
-        size = self.layouts[model].vocab_size
-        if self._general:
-            values = values.reshape(len(steps), self._side, self._side)[:, :size, :size].reshape(len(steps), size**2)
-        else:
-            values = values.reshape(len(steps), self._state.shape[1])[:, : len(self.layouts[model].pairs)]
-        return steps, values, loss, norms
+        steps, (values, loss, norms) = self.history(model)
+        layout, count = self.layouts[model], len(steps)
+        if not self._general:
+            return steps, values[:, : len(layout.pairs)], loss, norms
+        size, blocks = layout.vocab_size, values.reshape(count, self._side, self._side)
+        return steps, blocks[:, :size, :size].reshape(count, size**2), loss, norms
 
     def _descending(self, _: int) -> tuple[Any, list[Any]]:
         loss, gradient = self._mean_loss_gradient()

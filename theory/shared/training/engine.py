@@ -171,6 +171,10 @@ def check_device(device: str) -> str:
     return device
 
 
+def silent(fraction: float) -> None:
+    """The ``report`` of a run that nobody watches."""
+
+
 def never() -> bool:
     """The ``stop`` of a run that nobody cancels."""
     return False

@@ -74,7 +74,8 @@ class TensorProgram:
         """The checkpoints (C,) that one model reached before it diverged, and each part (C, ...) of its records."""
         reached, limit = np.asarray(self._checkpoints[: len(self.records)], np.int64), self.diverged_at(model)
         count = len(reached) if limit is None else int(np.searchsorted(reached, limit))
-        parts = zip(*self.records, strict=True)
+        # Without a record, one of now shows the shapes.
+        parts = zip(*(self.records or [self._record(self.losses)]), strict=True)
         return reached[:count], [np.array([one[model] for one in part])[:count] for part in parts]
 
     @property
@@ -86,7 +87,7 @@ class TensorProgram:
         losses, directions = self._slope(self.step)
         if self._rise is not None:
             bad = ~losses.isfinite() | (losses > self.losses * (1.0 + self._rise))
-            self._diverged[bad & (self._diverged < 0)] = self.step
+            self._diverged.masked_fill_(bad & (self._diverged < 0), self.step)
             alive = self._diverged < 0
             directions = [direction.where(per_model(alive, direction), 0.0) for direction in directions]
         self.losses = losses

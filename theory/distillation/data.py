@@ -7,7 +7,7 @@ import numpy as np
 from theory.core.errors import ParameterError
 from theory.core.vocabulary import every_parameter
 from theory.distillation.parameters import Params
-from theory.distillation.problem import Floats, Integers, Regression, checked_eigenvalues, checked_vector
+from theory.distillation.problem import Floats, Integers, Regression, checked_eigenvalues, checked_vector, power_signal
 from theory.shared.spectra import rotated_basis
 
 MOST_ROTATED = 1500
@@ -36,15 +36,14 @@ def draw(params: Params, data_seed: int) -> Regression:
         from theory.distillation.features import digits_population  # scikit-learn loads only when it is asked for
 
         return digits_population(params.features, params.population_copies, data_seed)
-    eigenvalues = spectrum(params)
-    index = np.arange(1, len(eigenvalues) + 1, dtype=np.float64)
-    signal = np.sqrt(index**-params.signal_exponent / eigenvalues)
-    return _problem(params, data_seed, eigenvalues, signal, np.arange(len(index)))
+    eigenvalues = spectrum(params, params.n_features)
+    signal = power_signal(eigenvalues, params.signal_exponent)
+    return _problem(params, data_seed, eigenvalues, signal, np.arange(len(signal)))
 
 
-def spectrum(params: Params) -> Floats:
+def spectrum(params: Params, n_features: int) -> Floats:
     """The eigenvalues lambda (p,), descending, that the parameters describe."""
-    index = np.arange(1, params.n_features + 1, dtype=np.float64)
+    index = np.arange(1, n_features + 1, dtype=np.float64)
     match params.spectrum:
         case "exponential":
             return np.exp(-np.minimum(params.rate * (index - 1), LARGEST_DECAY))
@@ -60,13 +59,8 @@ def resized(params: Params, problem: Regression, n_features: int) -> Regression:
     """The same law with another number of features; given arrays and network features keep their own."""
     if params.eigenvalues is not None or params.spectrum == "features":
         return Regression(problem.eigenvalues, problem.signal, np.zeros(0), problem.teacher_eigenvalues)
-    # Not validated: a grid in n may need more features than the slider offers.
-    return draw(
-        params.model_copy(
-            update={"n_features": n_features, "rotation": 0.0, "surrogate": None, "teacher_eigenvalues": None}
-        ),
-        0,
-    )
+    eigenvalues = spectrum(params, n_features)
+    return Regression(eigenvalues, power_signal(eigenvalues, params.signal_exponent), np.zeros(0), eigenvalues)
 
 
 def bounds(params: Params) -> dict[str, tuple[float, float]]:
@@ -98,8 +92,7 @@ def active(params: Params) -> frozenset[str]:
 def _given(params: Params, data_seed: int) -> Regression:
     eigenvalues, order = checked_eigenvalues(params.eigenvalues or ())
     if params.signal is None:
-        index = np.arange(1, len(order) + 1, dtype=np.float64)
-        return _problem(params, data_seed, eigenvalues, np.sqrt(index**-params.signal_exponent / eigenvalues), order)
+        return _problem(params, data_seed, eigenvalues, power_signal(eigenvalues, params.signal_exponent), order)
     signal = checked_vector(params.signal, "signal", len(params.eigenvalues or ()))[order]
     return _problem(params, data_seed, eigenvalues, signal, order)
 

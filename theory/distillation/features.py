@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from theory.core.errors import DataError
 from theory.distillation.digits import CLASSES, attention_features, augmented, relu_features
-from theory.distillation.problem import Floats, Regression
+from theory.distillation.problem import Floats, Regression, power_signal
 
 RANK = 1e-12
 """Eigenvalues below this fraction of the largest are rounding."""
@@ -71,7 +71,7 @@ def from_features(
     if rank < rows.shape[1]:
         notes = (*notes, f"features have rank {rank} of {rows.shape[1]}: the other directions do not vary.")
     if targets is None:
-        made_up = np.sqrt(np.arange(1, rank + 1, dtype=np.float64) ** -signal_exponent / eigenvalues)
+        made_up = power_signal(eigenvalues, signal_exponent)
         problem = Regression(eigenvalues, made_up, np.zeros(0), eigenvalues, features=rows, basis=basis)
         return replace(problem, signals=made_up[:, None], source=source, notes=notes)
     labels = np.array(targets, dtype=np.float64)

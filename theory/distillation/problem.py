@@ -49,6 +49,12 @@ class Regression(Problem):
         return len(self.eigenvalues)
 
 
+def power_signal(eigenvalues: Floats, signal_exponent: float) -> Floats:
+    """The signal beta_star (p,) with ``lambda_i beta_i^2 = i^-signal_exponent``."""
+    index = np.arange(1, len(eigenvalues) + 1, dtype=np.float64)
+    return np.sqrt(index**-signal_exponent / eigenvalues)
+
+
 def checked_eigenvalues(
     eigenvalues: Sequence[float] | npt.NDArray[Any], name: str = "eigenvalues"
 ) -> tuple[Floats, Integers]:

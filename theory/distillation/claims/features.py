@@ -31,9 +31,8 @@ of two risks on the same rows by at most 2.7 % on average for mask over strong a
 def _predict(params: Params, problem: Regression) -> Dataset:
     found = safe_stats(params, problem)
     risks = held_out_risks(found, problem, params.n_samples)
-    clean = params.model_copy(update={"noise_variance_target": 0.0})
     allowed = np.full(len(risks), UNIVERSALITY)
-    allowed[: len(JUDGED)] += allowances(clean, problem)[: len(JUDGED)]
+    allowed[: len(JUDGED)] += allowances(params, problem, noisy=False)[: len(JUDGED)]
     return risk_dataset(list(ARMS[: len(risks)]), risks, allowed, found)
 
 

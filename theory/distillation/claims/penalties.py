@@ -24,8 +24,9 @@ CURES = ["ridge", "teacher", "both"]
 
 
 def _at(params: Params, penalty: float) -> Params:
-    """Not validated: the grid follows the trace and may leave the slider's range."""
-    return params.model_copy(update={"ridge": penalty})
+    """What a student depends on, at another penalty; not validated: the grid may leave the slider's range."""
+    names = ("n_samples", "noise_variance_target", "noisy_arms")
+    return Params.model_construct(ridge=penalty, **{name: getattr(params, name) for name in names})
 
 
 def _needs(params: Params, problem: Regression) -> tuple[Assumption, ...]:

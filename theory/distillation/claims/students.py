@@ -65,11 +65,14 @@ def student_needs(params: Params, problem: Regression) -> tuple[Assumption, ...]
     )
 
 
-def predicted_risks(params: Params, problem: Regression, factor: float = 1.0) -> tuple[list[str], Floats, Stats]:
+def predicted_risks(
+    params: Params, problem: Regression, factor: float = 1.0, *, noisy: bool = True
+) -> tuple[list[str], Floats, Stats]:
+    """Teachers, excess risks (arms,) of their students at n times ``factor``, and the statistics there."""
     found = safe_stats(params, problem, factor)
     named = teachers(found, problem)
     columns = np.column_stack(list(named.values()))
-    noise = arm_noise(params, list(named))
+    noise = arm_noise(params, list(named)) if noisy else np.zeros(len(named))
     risks = risk_of(found, problem.eigenvalues, problem.signal, columns).risk + found.noise_amplification * noise
     return list(named), risks, found
 
@@ -84,14 +87,13 @@ def slope_of(here: Floats, there: Floats, factor: float) -> Floats:
     return -np.log(np.maximum(there, 1e-300) / np.maximum(here, 1e-300)) / np.log(factor)
 
 
-def allowances(params: Params, problem: Regression) -> Floats:
+def allowances(params: Params, problem: Regression, *, noisy: bool = True) -> Floats:
     """Relative finite-size error allowed to each arm's risk: signal and noise have their own, of order 1 / n_free."""
-    clean = params.model_copy(update={"noise_variance_target": 0.0})
     factor = nearby_factor(params, problem)
-    names, signal_part, found = predicted_risks(clean, problem)
-    _, nearby, moved = predicted_risks(clean, problem, factor)
+    names, signal_part, found = predicted_risks(params, problem, noisy=False)
+    _, nearby, moved = predicted_risks(params, problem, factor, noisy=False)
     amplification = found.noise_amplification
-    noise_part = amplification * arm_noise(params, names)
+    noise_part = amplification * arm_noise(params, names) if noisy else np.zeros(len(names))
     noise_slope = slope_of(np.array(amplification), np.array(moved.noise_amplification), factor)
     columns = np.column_stack(list(teachers(found, problem).values()))
     error = slope_error(slope_of(signal_part, nearby, factor)) * signal_part

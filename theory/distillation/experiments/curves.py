@@ -83,6 +83,7 @@ learning_curve = Experiment(
             "rate",
             "head_fraction",
             "level_ratio",
+            "eigenvalues",
         }
     ),
     replication="seed",

@@ -11,7 +11,7 @@ from theory.core.errors import Cancelled
 from theory.core.problem import Problem
 from theory.core.vocabulary import Emit, Experiment, Plan, Replicate, Stop
 from theory.distillation.experiments.students import run_blocks, trial_seeds
-from theory.distillation.generation_chain import chain_of
+from theory.distillation.generation_chain import chain_sizes
 from theory.distillation.parameters import Params
 from theory.distillation.problem import Floats, Regression
 from theory.distillation.simulation.stages import generations_trial, penalties_trial, two_stage_trial
@@ -78,7 +78,7 @@ def _run_generations(
     params: Params, replicates: Sequence[Replicate], device: str, emit: Emit, stop: Stop
 ) -> list[Dataset]:
     def measure(problem: Regression, seed: int) -> Dataset:
-        sizes, _ = chain_of(params)
+        sizes = chain_sizes(params)
         found = _trials(
             params,
             seed,
@@ -95,7 +95,7 @@ def _run_generations(
 
 def _plan_generations(params: Params, problem: Problem, seeds: int) -> Plan:
     assert isinstance(problem, Regression)
-    sizes, p = chain_of(params)[0], problem.n_features
+    sizes, p = chain_sizes(params), problem.n_features
     work = sum(_fit_work(n, p) for n in sizes)
     return Plan(seeds * params.replicates * work / 5e9, 8 * 3 * p * min(max(sizes), p), "trial")
 

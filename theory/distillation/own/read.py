@@ -12,7 +12,7 @@ from scipy.linalg import eigh
 
 from theory.core.errors import DataError
 from theory.distillation.features import from_features
-from theory.distillation.own.tables import read_table
+from theory.distillation.own.tables import read_features
 from theory.distillation.parameters import Params
 from theory.distillation.problem import Floats, Regression
 
@@ -34,13 +34,15 @@ def load(content: bytes, filename: str, params: Params) -> Regression:
     Raises:
         DataError: the file is not usable; row and column are named.
     """
-    table = read_table(content, filename)
-    features, labels, names = table.features, table.labels, table.names
+    table = read_features(content, filename)
+    features, labels = table.features, table.labels
+    given = table.names or ("",) * features.shape[1]
+    names = tuple(name or f"column {number}" for number, name in enumerate(given, start=1))
     notes: list[str] = []
     varies = np.ptp(features, axis=0) > 0
     if not varies.all():
         features = features[:, varies]
-        names = tuple(name for name, kept in zip(names, varies, strict=True) if kept) if names else ()
+        names = tuple(name for name, kept in zip(names, varies, strict=True) if kept)
         notes.append(f"{int((~varies).sum())} columns with one value only were left out.")
     if features.shape[1] < 2:
         raise DataError("too_few_features", f"{features.shape[1]} columns vary; expected at least 2.")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from io import StringIO
 from typing import Any
 
 import numpy as np
@@ -13,15 +11,17 @@ import numpy.typing as npt
 
 from theory.core.errors import DataError
 from theory.distillation.problem import Floats
-from theory.shared.files.arrays import check_size, read_archive, read_array
-from theory.shared.files.text import decode_upload
+from theory.shared.files.arrays import read_arrays
+from theory.shared.files.tables import MOST_ENTRIES, Row, read_table
 
 MOST_BYTES = 200 * 2**20
-MOST_ENTRIES = 25_000_000
 LABEL_NAMES = ("y", "label", "labels", "target", "targets")
 FEATURE_NAMES = ("features", "x", "f")
 _NUMBER_KINDS = "fiub"
 _ARRAY_KINDS = _NUMBER_KINDS + "US"
+_MISSING = ("", "nan", "na", "n/a", "<na>", "#n/a", "#na", "null", "none")
+_WORDS = {"true": 1.0, "false": 0.0, **dict.fromkeys(_MISSING, float("nan"))}
+"""What pandas and R write in columns of numbers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,60 +33,42 @@ class FeatureTable:
     names: tuple[str, ...] = ()
 
 
-def read_table(content: bytes, filename: str) -> FeatureTable:
-    """Read a file by its name: ``.npy``, ``.npz``, and all else as CSV with commas, semicolons, tabs or spaces.
+def read_features(content: bytes, filename: str) -> FeatureTable:
+    """Read a file by its name: ``.npy``, ``.npz``, and all else as a table with commas, semicolons, tabs or spaces.
 
     Raises:
         DataError: ``upload_too_large``, ``upload_binary``, ``not_numbers``, ``missing_values``, ``wrong_shape``,
             ``rows_mismatch`` or ``too_many_numbers``.
     """
-    check_size(len(content), MOST_BYTES)
     suffix = filename.lower().rpartition(".")[2]
-    if suffix == "npy":
-        return _checked(read_array(content, _ARRAY_KINDS), None)
-    return _from_npz(content) if suffix == "npz" else _from_csv(content)
+    if suffix not in ("npy", "npz"):
+        return _from_text(content)
+    arrays = read_arrays(content, suffix, _ARRAY_KINDS, MOST_BYTES)
+    return _checked(arrays[""], None) if suffix == "npy" else _from_archive(arrays)
 
 
-def _from_csv(content: bytes) -> FeatureTable:
-    text = decode_upload(content, MOST_BYTES)
-    first = next((line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")), "")
-    delimiter = next((mark for mark in ";\t," if mark in first), r"\s+")
-    cells = re.split(r"\s+", first.strip()) if delimiter == r"\s+" else first.split(delimiter)
-    decimal = "," if delimiter in (";", "\t") and re.search(r"\d,\d", text[:10_000]) else "."
-    stripped = [cell.strip().strip('"') for cell in cells]
-    headed = not any(cell and _is_number(cell.replace(decimal, ".")) for cell in stripped) and any(stripped)
-    pandas: Any = import_module("pandas")  # heavy, and without types
-    try:
-        frame: Any = pandas.read_csv(
-            StringIO(text),
-            sep=delimiter,
-            header=0 if headed else None,
-            decimal=decimal,
-            comment="#",
-            skipinitialspace=True,
-            low_memory=False,
-        )
-    except (ValueError, OverflowError) as error:
-        raise DataError("wrong_shape", f"this is not a table: {str(error).strip().splitlines()[-1]}.") from None
-    names = [str(name).strip() if headed else f"column {position + 1}" for position, name in enumerate(frame.columns)]
-    label = next((at for at, name in enumerate(names) if name.lower() in LABEL_NAMES), None)
-    own = [at for at in range(len(names)) if at != label and not _is_row_number(names[at], frame.iloc[:, at])]
-    for at in own:
-        _check_numbers(frame.iloc[:, at], names[at])
-    if not own:
+def _from_text(content: bytes) -> FeatureTable:
+    table = read_table(content, label_column=_label_column, words=_WORDS, most_bytes=MOST_BYTES)
+    features, names = table.values, table.names
+    if names and not names[0] and _are_row_numbers(features[:, 0]):
+        features, names = features[:, 1:], names[1:]
+    if not features.shape[1]:
         raise DataError("wrong_shape", "the table has no column of features.")
-    features = frame.iloc[:, own].to_numpy(dtype=np.float64)
-    labels = None
-    if label is not None:
-        column: Any = frame.iloc[:, label]
-        _check_present(column.isna().to_numpy(), f"column {names[label]}")
-        number = column.dtype.kind in _NUMBER_KINDS
-        labels = column.to_numpy() if number else column.astype(str).to_numpy().astype(np.str_)
-    return _checked(features, labels, tuple(names[at] for at in own))
+    if table.labels is not None and table.labels.dtype.kind == "U":
+        _check_present(np.isin(np.char.lower(table.labels), _MISSING), "the label column")
+    return _checked(features, table.labels, names)
 
 
-def _from_npz(content: bytes) -> FeatureTable:
-    arrays = read_archive(content, _ARRAY_KINDS, MOST_BYTES)
+def _label_column(header: Sequence[str], _: Row) -> int | None:
+    return next((at for at, name in enumerate(header) if name.lower() in LABEL_NAMES), None)
+
+
+def _are_row_numbers(column: Floats) -> bool:
+    """What pandas (from 0) and R (from 1) write before the first column."""
+    return column[0] in (0, 1) and np.array_equal(column, column[0] + np.arange(len(column)))
+
+
+def _from_archive(arrays: Mapping[str, npt.NDArray[Any]]) -> FeatureTable:
     tables = [name for name, array in arrays.items() if array.ndim == 2 and name.lower() not in LABEL_NAMES]
     chosen = next((name for name in tables if name.lower() in FEATURE_NAMES), tables[0] if len(tables) == 1 else None)
     if chosen is None:
@@ -112,7 +94,11 @@ def _checked(features: npt.NDArray[Any], labels: npt.NDArray[Any] | None, names:
             wrong = ~np.isfinite(values.reshape(len(values), -1))
             if wrong.any():
                 column = int(wrong.any(axis=0).argmax())
-                where = f"column {names[column]}" if names and of == "features" else f"column {column + 1} of the {of}"
+                where = (
+                    f"column {names[column]}"
+                    if of == "features" and any(names[column : column + 1])
+                    else f"column {column + 1} of the {of}"
+                )
                 _check_present(wrong[:, column], where, int(wrong.any(axis=1).sum()))
     return FeatureTable(table, labels, names)
 
@@ -122,26 +108,3 @@ def _check_present(missing: npt.NDArray[np.bool_], where: str, rows: int | None 
         count = int(missing.sum()) if rows is None else rows
         detail = f"{where}, row {int(missing.argmax()) + 1} has no finite number or text"
         raise DataError("missing_values", f"{detail}; {count:,} rows are incomplete: remove or complete them.")
-
-
-def _check_numbers(column: Any, name: str) -> None:
-    if column.dtype.kind in _NUMBER_KINDS:
-        return
-    for row, value in enumerate(column.tolist(), start=1):
-        if not isinstance(value, float) and not _is_number(str(value)):
-            detail = f"column {name}, row {row} is {str(value)[:40]!r}"
-            raise DataError("not_numbers", f"{detail}; expected a number. Only a label column may hold texts.")
-    raise DataError("not_numbers", f"column {name} does not hold plain numbers.")
-
-
-def _is_row_number(name: str, column: Any) -> bool:
-    """The unnamed first column of a table that was written with its row numbers."""
-    return name.startswith("Unnamed") and column.dtype.kind == "i" and column.tolist() == list(range(len(column)))
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return cell == ""
-    return True

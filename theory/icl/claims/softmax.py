@@ -84,7 +84,7 @@ icl_softmax_contrast = Claim(
         "batch_size": 192,
         "replicates": 4000,
     },
-    uses=PROMPTS,
+    uses=PROMPTS | {"steps"},
     resolution=1.0,
     assumptions=_needs,
     predict=_predict,

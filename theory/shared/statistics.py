@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from xarray import DataArray
+from xarray import DataArray, Dataset
 
 from theory.core.compare import STANDARD_ERROR
 from theory.core.vocabulary import Check
@@ -73,21 +73,53 @@ def variables(name: str, dims: Sequence[str], found: Mean, **attrs: object) -> d
     return {name: (tuple(dims), found.mean, attrs), name + STANDARD_ERROR: (tuple(dims), found.error, about)}
 
 
-def mean_check(
-    name: str, values: npt.ArrayLike, allowance: tuple[float, float], resolution: float, hint: str = "replicates"
+def ratio_of(above: npt.ArrayLike, below: npt.ArrayLike) -> Mean:
+    """Ratio of two means over the same replicates (R, ...), with the standard error of the delta method.
+
+    >>> ratio_of([1.0, 3.0], [2.0, 6.0])
+    Mean(mean=0.5, error=0.0, count=2)
+    """
+    top, bottom = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
+    scale = bottom.mean(axis=0)
+    ratio = top.mean(axis=0) / scale
+    residual = mean_of((top - ratio * bottom) / scale)
+    return Mean(ratio if ratio.ndim else float(ratio), residual.error, residual.count)
+
+
+def entry_of(measured: Dataset, name: str, **at: object) -> Mean:
+    """One entry of a variable that :func:`variables` made, with its standard error."""
+    error = measured[name + STANDARD_ERROR]
+    value, spread = measured[name].sel(at), error.sel(at)
+    return Mean(float(value), float(spread), int(error.attrs["replicates"]))
+
+
+def difference_check(
+    name: str,
+    found: Mean,
+    expected: float,
+    allowance: tuple[float, float],
+    resolution: float,
+    hint: str = "replicates",
+    unit: float = 1.0,
 ) -> Check:
-    """The mean of replicates (R,), which should lie in ``allowance``, with its own standard error."""
-    found = mean_of(values)
+    """What was found less what is expected, in multiples of ``unit``; ``allowance`` counts these too."""
     return Check(
         name=name,
-        deviation=found.mean,
+        deviation=(found.mean - expected) / unit,
         allowance=allowance,
         resolution=resolution,
-        standard_error=found.error,
+        standard_error=found.error / unit,
         dof=max(found.count - 1, 1),
         replicates=found.count,
         raise_hint=hint,
     )
+
+
+def mean_check(
+    name: str, values: npt.ArrayLike, allowance: tuple[float, float], resolution: float, hint: str = "replicates"
+) -> Check:
+    """The mean of replicates (R,), which should lie in ``allowance``, with its own standard error."""
+    return difference_check(name, mean_of(values), 0.0, allowance, resolution, hint)
 
 
 def relative_check(

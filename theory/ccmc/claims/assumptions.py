@@ -13,23 +13,39 @@ from theory.core.vocabulary import Assumption
 Floats = npt.NDArray[np.float64]
 SAME = 1e-9
 """Probabilities closer than this are equal: given matrices come rounded, and then renormalised."""
+CURES: dict[str, tuple[str, float | None]] = {
+    "output_temperature": ("output temperature", 1.0),
+    "attention_temperature": ("attention temperature", 1.0),
+    "count_cap": ("count cap", None),
+    "window": ("window", None),
+    "recency_exponent": ("recency", 0.0),
+}
+"""What may change generation: in words, and its value when it changes nothing."""
+CHAIN = frozenset(
+    {"chain", "vocab_size", "odds_first", "odds_second", "top_probability", "stay", "advance", "concentration"}
+    | {"count_first", "count_others", "initial_last", "initial_tokens", "data_seed"}
+    | {"transition", "prompt", "initial_counts", "initial_shares"}
+)
+"""The parameters that decide the base chain and the first prompt."""
+TEXT = CHAIN | frozenset(CURES)
+"""Those of generated text."""
+DATA = CHAIN | frozenset(
+    {"n_samples", "prompt_length", "unseen_pairs", "islands", "include_self", "embedding", "dim", "head"}
+    | {"sequences", "labels", "embed", "token_names"}
+)
+"""Those that decide the problem with its training prompts, and with it the prompts that are tried."""
 
 
-def plain_generation(params: Params) -> Assumption:
-    """Nothing but the chain itself drives generation: no temperature, cap, window or recency weight."""
+def plain_generation(params: Params, but: str = "") -> Assumption:
+    """Nothing but the chain itself drives generation: no temperature, cap, window or recency weight.
+
+    ``but`` names the one of these parameters that the claim is about.
+    """
     changed = [
-        f"{name} {value:g}"
-        for name, value in (
-            ("output temperature", params.output_temperature),
-            ("attention temperature", params.attention_temperature),
-        )
-        if value != 1
+        f"{words} {value:g}"
+        for name, (words, plain) in CURES.items()
+        if name != but and (value := getattr(params, name)) != plain
     ]
-    changed += [
-        f"{name} {value}" for name, value in (("count cap", params.count_cap), ("window", params.window)) if value
-    ]
-    if params.recency_exponent:
-        changed.append(f"recency {params.recency_exponent:g}")
     return Assumption("plain generation", not changed, ", ".join(changed) or "every position counts once, all at T = 1")
 
 

@@ -11,19 +11,14 @@ from xarray import Dataset
 
 from theory.ccmc import identical_rows as theory
 from theory.ccmc.claims import assumptions as needs
-from theory.ccmc.claims.measures import mean_error, record_at, run_counts
+from theory.ccmc.claims.measures import entry_check, last_half, moved, run_counts, steps_apart
 from theory.ccmc.experiments.generation import generation
 from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain
-from theory.core.vocabulary import Assumption, Check, Claim, Rival
+from theory.core.vocabulary import Assumption, Check, Claim, Rival, Symbol
+from theory.shared.statistics import mean_of, variables
 
 Floats = npt.NDArray[np.float64]
-PROBLEM = frozenset(
-    {"chain", "vocab_size", "odds_first", "odds_second", "top_probability", "stay", "advance", "concentration"}
-    | {"count_first", "count_others", "initial_last", "initial_tokens", "data_seed"}
-    | {"transition", "prompt", "initial_counts", "initial_shares"}
-)
-"""The parameters that decide the base chain and the first prompt."""
 RESOLUTION, SLOPE_RESOLUTION, LAW_RESOLUTION = 0.25, 0.06, 0.15
 STANDARDISED = np.linspace(-8.0, 6.0, 113)
 SLOW = 0.02
@@ -38,6 +33,7 @@ def _law(chain: Chain) -> Floats:
 
 
 def _dataset(params: Params, chain: Chain, exponents: Floats, mean: Floats) -> Dataset:
+    """Growth exponents, and the law of the log prefactor: of log N_j - theta_j log n at the end."""
     law, counts = _law(chain), chain.initial_counts.astype(np.float64)
     present = np.maximum(counts, 1.0)
     winner_noise = float(special.polygamma(1, counts[theory.winners(law)].sum()))
@@ -49,16 +45,30 @@ def _dataset(params: Params, chain: Chain, exponents: Floats, mean: Floats) -> D
         else np.ones(len(STANDARDISED))
         for token in range(len(law))
     ]
-    window = np.sqrt(params.n_tokens * len(chain.prompt))
+    left = theory.finite_size_error(law, present, params.n_tokens)
+    middle = np.sqrt(params.n_tokens * len(chain.prompt))
+    run_by_run = {"not_measured": "judged by the counts of each run"}
     return Dataset(
         {
             "exponent": (("token",), exponents, {"long_name": "growth exponent", "spec_name": "theta"}),
-            "mean_log_prefactor": (("token",), mean, {"long_name": "mean log prefactor", "units": "nats"}),
-            "log_prefactor_spread": (("token",), spread, {"units": "nats"}),
-            "log_prefactor_cdf": (("token", "standardised"), np.array(rows), {"long_name": "limit law"}),
-            "finite_size_error": (("token",), theory.finite_size_error(law, present, params.n_tokens)),
-            "slope_error": (("token",), theory.finite_size_error(law, present, window) / _log_range(params, chain)),
-            "judged": (("token",), _judged(params, chain)),
+            "exponent_allowance": (
+                ("token",),
+                theory.finite_size_error(law, present, middle) / _log_range(params, chain),
+            ),
+            "mean_log_count": (
+                ("token",),
+                mean + exponents * np.log(params.n_tokens),
+                {"long_name": "mean log count at the end", "units": "nats"},
+            ),
+            "mean_log_count_allowance": (("token",), left),
+            "mean_log_prefactor": (
+                ("token",),
+                mean,
+                {"long_name": "mean log prefactor", "units": "nats", "not_measured": "judged by mean_log_count"},
+            ),
+            "log_prefactor_spread": (("token",), spread, {"units": "nats"} | run_by_run),
+            "log_prefactor_cdf": (("token", "standardised"), np.array(rows), {"long_name": "limit law"} | run_by_run),
+            "judged": (("token",), _judged(params, chain), {"not_measured": "which tokens are judged"}),
         },
         coords={"token": np.arange(len(law)), "standardised": STANDARDISED},
     )
@@ -82,75 +92,53 @@ def _predict(params: Params, chain: Chain) -> Dataset:
     return _dataset(params, chain, theory.exponents(law), theory.mean_log_prefactor(law, counts))
 
 
-def _compare(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
-    """Mean and law of log N_j − θ_j log n at the end, and growth over the last half of the log-spaced records."""
+def _measure(params: Params, chain: Chain, raw: Dataset) -> Dataset:
+    """Mean log count at the end, and growth over the last half of the log-spaced records."""
     times, counts = run_counts(raw)
-    runs, start = len(counts), record_at(times, float(np.sqrt(times[0] * times[-1])))
+    logs = np.log(np.maximum(counts[:, -1], 1.0))
+    return Dataset(
+        {
+            **variables("exponent", ("token",), mean_of(last_half(times, counts))),
+            **variables("mean_log_count", ("token",), mean_of(logs), units="nats"),
+            "log_count": (("run", "token"), logs),
+        },
+        coords={"token": np.arange(chain.vocab_size)},
+    )
+
+
+def _compare(params: Params, chain: Chain, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
+    """Mean and law of log N_j − θ_j log n at the end, and growth over the last half of the log-spaced records."""
     tokens: list[int] = np.flatnonzero(prediction.judged.values).tolist()
-    theta = prediction.exponent.values
-    logs = np.log(np.maximum(counts[:, [start, -1]], 1.0))
-    prefactors = logs[:, 1] - theta * np.log(times[-1])
-    slopes = (logs[:, 1] - logs[:, 0]) / np.log(times[-1] / times[start])
     found: list[Check] = []
     for token in tokens:
-        allowed = float(prediction.finite_size_error[token])
-        value = float(prefactors[:, token].mean() - prediction.mean_log_prefactor[token])
-        error = float(mean_error(prefactors[:, token]))
-        name = f"mean log prefactor of {chain.name(token)}"
-        found.append(
-            Check(
-                name=name,
-                deviation=value,
-                allowance=(-allowed, allowed),
-                resolution=RESOLUTION,
-                standard_error=error,
-                dof=runs - 1,
-                replicates=runs,
-                raise_hint="n_tokens",
-            )
+        name = chain.name(token)
+        mean = entry_check(
+            f"mean log prefactor of {name}", prediction, measured, "mean_log_count", RESOLUTION, token=token
         )
-        drift = float(prediction.slope_error[token])
-        if drift <= SLOPE_RESOLUTION / 2:
-            value, error = float(slopes[:, token].mean() - theta[token]), float(mean_error(slopes[:, token]))
-            name = f"growth exponent of {chain.name(token)}"
-            found.append(
-                Check(
-                    name=name,
-                    deviation=value,
-                    allowance=(-drift, drift),
-                    resolution=SLOPE_RESOLUTION,
-                    standard_error=error,
-                    dof=runs - 1,
-                    replicates=runs,
-                    raise_hint="n_tokens",
-                )
-            )
-        distance = _distance(prediction, token, np.sort(prefactors[:, token]))
+        found.append(mean)
+        if float(prediction.exponent_allowance[token]) <= SLOPE_RESOLUTION / 2:
+            growth = f"growth exponent of {name}"
+            found.append(entry_check(growth, prediction, measured, "exponent", SLOPE_RESOLUTION, token=token))
         # Massart's inequality P(D > d) <= 2 exp(-2 R d²), widened by the steps of whole counts.
-        bound = float(np.sqrt(np.log(2 * 3 * len(tokens) / FALSE_ALARM) / (2 * runs))) + allowed
-        name = f"distance between laws of {chain.name(token)}"
+        bound = float(np.sqrt(np.log(2 * 3 * len(tokens) / FALSE_ALARM) / (2 * mean.replicates)))
         found.append(
             Check(
-                name=name,
-                deviation=distance,
-                allowance=(-np.inf, bound),
+                name=f"distance between laws of {name}",
+                deviation=_distance(prediction.isel(token=token), measured.log_count.values[:, token]),
+                allowance=(-np.inf, bound + mean.allowance[1]),
                 resolution=LAW_RESOLUTION,
-                standard_error=0.0,
-                dof=np.inf,
-                replicates=runs,
+                replicates=mean.replicates,
                 raise_hint="replicates",
             )
         )
     return tuple(found)
 
 
-def _distance(prediction: Dataset, token: int, ranked: Floats) -> float:
-    """Kolmogorov distance of the measured prefactors (R,), sorted, from the limit law."""
-    mean, spread = float(prediction.mean_log_prefactor[token]), float(prediction.log_prefactor_spread[token])
-    cdf: Floats = prediction.log_prefactor_cdf.values[token]
-    law: Floats = np.interp((ranked - mean) / spread, STANDARDISED, cdf)
-    steps = np.arange(len(ranked) + 1) / len(ranked)
-    return float(np.maximum(law - steps[:-1], steps[1:] - law).max())
+def _distance(prediction: Dataset, log_counts: Floats) -> float:
+    """Kolmogorov distance of one token's log counts (R,) from their limit law."""
+    above_mean = np.sort(log_counts) - float(prediction.mean_log_count)
+    scaled = above_mean / float(prediction.log_prefactor_spread)
+    return steps_apart(np.interp(scaled, STANDARDISED, prediction.log_prefactor_cdf.values))
 
 
 def _needs(params: Params, chain: Chain) -> tuple[Assumption, ...]:
@@ -171,7 +159,7 @@ def _needs(params: Params, chain: Chain) -> tuple[Assumption, ...]:
 def _share_exponent(params: Params, chain: Chain) -> Dataset:
     law, counts = _law(chain), chain.initial_counts.astype(np.float64)
     theta = np.where(theory.winners(law), 1.0, 1 - theory.exponents(law))
-    shift = (theory.exponents(law) - theta) * float(_mean_log(counts[theory.winners(law)].sum()))
+    shift = (theory.exponents(law) - theta) * float(special.digamma(counts[theory.winners(law)].sum()))
     return _dataset(params, chain, theta, theory.mean_log_prefactor(law, counts) + shift)
 
 
@@ -182,12 +170,7 @@ def _one_more(params: Params, chain: Chain) -> Dataset:
 
 def _certain_winner(params: Params, chain: Chain) -> Dataset:
     law, counts = _law(chain), chain.initial_counts.astype(np.float64)
-    return _dataset(params, chain, theory.exponents(law), _mean_log(counts))
-
-
-def _mean_log(counts: Any) -> Any:
-    """E log of a Gamma variable of each shape."""
-    return special.digamma(counts)
+    return _dataset(params, chain, theory.exponents(law), special.digamma(counts))
 
 
 identical_rows_law = Claim(
@@ -197,15 +180,26 @@ identical_rows_law = Claim(
     "random factor that never settles: a ratio of independent Gamma variables, fixed by the prompt's counts.",
     latex=r"\frac{N_j(n)}{n^{\theta_j}}\Rightarrow\frac{G_j}{G_a^{\theta_j}},\quad \theta_j=\frac{p_j}{p_a},\quad "
     r"G_j\sim\Gamma(N_j(0)),\qquad \mathbb E\log=\psi(N_j(0))-\theta_j\,\psi(N_a(0))",
+    short="Identical rows",
+    symbols={
+        r"\theta_j": Symbol("growth exponent of token j", "exponent"),
+        "p_j": Symbol("probability of token j after every token", "transition"),
+        "N_j(n)": Symbol("count of token j among n tokens"),
+        "N_j(0)": Symbol("its count in the prompt", "initial_counts"),
+        "G_j": Symbol("a Gamma variable, which chance draws once for all"),
+        "a": Symbol("the most probable token: the winner"),
+        r"\psi": Symbol("the digamma function"),
+    },
     source="ours; the two-token case is in the paper",
     kind="extension",
     defaults={"chain": "identical_rows", "top_probability": 0.65, "n_tokens": 10_000_000_000, "replicates": 200},
-    uses=PROBLEM | {"n_tokens"},
+    uses=needs.TEXT | {"n_tokens"},
     resolution=RESOLUTION,
     assumptions=_needs,
     predict=_predict,
+    measure=_measure,
     compare=_compare,
-    mutate=lambda prediction, amount: prediction.assign(mean_log_prefactor=prediction.mean_log_prefactor + amount),
+    mutate=moved("mean_log_count", 1.0),
     experiment=generation,
     rivals=(
         Rival("share exponent", _share_exponent, {}, "takes 1 − p ratio, the decay of the share, for the growth"),

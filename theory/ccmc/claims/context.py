@@ -8,7 +8,7 @@ import numpy as np
 from xarray import Dataset
 
 from theory.ccmc.claims import assumptions as needs
-from theory.ccmc.claims.collapse import PROBLEM
+from theory.ccmc.claims.assumptions import CHAIN as PROBLEM
 from theory.ccmc.claims.measures import record_at, run_counts
 from theory.ccmc.claims.temperatures import move_shares, share_checks, share_dataset
 from theory.ccmc.cures import stationary_law

@@ -10,7 +10,7 @@ from xarray import Dataset
 
 from theory.ccmc import flow
 from theory.ccmc.claims import assumptions as needs
-from theory.ccmc.claims.collapse import PROBLEM
+from theory.ccmc.claims.assumptions import CHAIN as PROBLEM
 from theory.ccmc.claims.measures import run_counts
 from theory.ccmc.claims.winners import growth_checks, sets_dataset
 from theory.ccmc.experiments.generation import generation

@@ -9,7 +9,7 @@ from xarray import Dataset
 
 from theory.ccmc import flow
 from theory.ccmc.claims import assumptions as needs
-from theory.ccmc.claims.collapse import PROBLEM
+from theory.ccmc.claims.assumptions import CHAIN as PROBLEM
 from theory.ccmc.claims.measures import mean_error, record_at, run_counts
 from theory.ccmc.experiments.generation import generation
 from theory.ccmc.fluctuations import fundamental_matrix, long_run_covariance

@@ -9,14 +9,14 @@ from scipy.special import gammaln
 from xarray import Dataset
 
 from theory.ccmc.claims import assumptions as needs
-from theory.ccmc.claims.collapse import PROBLEM
-from theory.ccmc.claims.measures import mean_error, record_at, run_counts
+from theory.ccmc.claims.measures import entry_check, last_half, moved, run_counts
 from theory.ccmc.cures import recency_growth
 from theory.ccmc.experiments.generation import generation
 from theory.ccmc.identical_rows import exponents
 from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain
-from theory.core.vocabulary import Assumption, Check, Claim, Rival
+from theory.core.vocabulary import Assumption, Check, Claim, Predict, Rival, Symbol
+from theory.shared.statistics import mean_of, variables
 
 SLOPE_RESOLUTION = 0.07
 
@@ -41,15 +41,23 @@ def _predict_recency(params: Params, chain: Chain) -> Dataset:
     return Dataset(
         {
             "exponent": (("token",), eta, {"long_name": "growth exponent with recency", "spec_name": "eta"}),
-            "plain_exponent": (("token",), theta, {"long_name": "growth exponent without", "spec_name": "theta"}),
-            "allowance": (("token",), allowed),
-            "judged": (("token",), losers & (allowed <= SLOPE_RESOLUTION / 2)),
+            "exponent_allowance": (("token",), allowed),
+            "plain_exponent": (
+                ("token",),
+                theta,
+                {"long_name": "growth exponent without", "spec_name": "theta", "not_measured": "of other texts: s = 0"},
+            ),
+            "judged": (
+                ("token",),
+                losers & (allowed <= SLOPE_RESOLUTION / 2),
+                {"not_measured": "which tokens are judged"},
+            ),
         },
         coords={"token": np.arange(len(theta))},
     )
 
 
-def _other_growth(growth: Callable[[float, float], float]) -> Callable[[Params, Chain], Dataset]:
+def _other_growth(growth: Callable[[float, float], float]) -> Predict[Params, Chain]:
     def predict(params: Params, chain: Chain) -> Dataset:
         prediction = _predict_recency(params, chain)
         values = [growth(float(theta), params.recency_exponent) for theta in prediction.plain_exponent.values]
@@ -59,10 +67,9 @@ def _other_growth(growth: Callable[[float, float], float]) -> Callable[[Params, 
 
 
 def _recency_needs(params: Params, chain: Chain) -> tuple[Assumption, ...]:
-    others = params.model_copy(update={"recency_exponent": 0.0})
     judged = int(_predict_recency(params, chain).judged.sum())
     return (
-        needs.plain_generation(others),
+        needs.plain_generation(params, but="recency_exponent"),
         Assumption("long memory", params.recency_exponent < 1, f"s = {params.recency_exponent:g}, below 1"),
         needs.identical_rows(chain),
         needs.unique_maximum(chain.transition.mean(axis=0)),
@@ -71,30 +78,18 @@ def _recency_needs(params: Params, chain: Chain) -> tuple[Assumption, ...]:
     )
 
 
-def _compare_recency(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
-    """Growth of each loser over the last half of the log-spaced records."""
-    times, counts = run_counts(raw)
-    start = record_at(times, float(np.sqrt(times[0] * times[-1])))
-    logs = np.log(np.maximum(counts[:, [start, -1]], 1.0))
-    slopes = (logs[:, 1] - logs[:, 0]) / np.log(times[-1] / times[start])
-    runs, found = len(slopes), list[Check]()
-    for token in np.flatnonzero(prediction.judged.values).tolist():
-        allowed = float(prediction.allowance[token])
-        value, error = float(slopes[:, token].mean() - prediction.exponent[token]), float(mean_error(slopes)[token])
-        name = f"growth exponent of {chain.name(token)}"
-        found.append(
-            Check(
-                name=name,
-                deviation=value,
-                allowance=(-allowed, allowed),
-                resolution=SLOPE_RESOLUTION,
-                standard_error=error,
-                dof=runs - 1,
-                replicates=runs,
-                raise_hint="n_tokens",
-            )
+def _measure_recency(params: Params, chain: Chain, raw: Dataset) -> Dataset:
+    """Growth of each token over the last half of the log-spaced records."""
+    return Dataset(variables("exponent", ("token",), mean_of(last_half(*run_counts(raw)))))
+
+
+def _compare_recency(params: Params, chain: Chain, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
+    return tuple(
+        entry_check(
+            f"growth exponent of {chain.name(token)}", prediction, measured, "exponent", SLOPE_RESOLUTION, token=token
         )
-    return tuple(found)
+        for token in np.flatnonzero(prediction.judged.values).tolist()
+    )
 
 
 recency_exponent = Claim(
@@ -103,6 +98,13 @@ recency_exponent = Claim(
     statement="If a token at distance δ weighs δ to the power −s, 0 ≤ s < 1, a loser's count still grows as a power of "
     "n, with a smaller exponent η that solves a Gamma equation; at s = 1 it reaches zero.",
     latex=r"\Gamma(\eta+1-s)=\theta\,\Gamma(2-s)\,\Gamma(\eta)",
+    short="Fading attention",
+    symbols={
+        r"\eta": Symbol("growth exponent with recency", "exponent"),
+        r"\theta": Symbol("growth exponent without", "plain_exponent"),
+        "s": Symbol("how fast attention fades with distance", "recency_exponent"),
+        r"\Gamma": Symbol("the Gamma function"),
+    },
     source="ours, beyond arXiv 2402.13512",
     kind="extension",
     defaults={
@@ -115,12 +117,13 @@ recency_exponent = Claim(
         "n_tokens": 300_000,
         "replicates": 7,
     },
-    uses=PROBLEM | {"n_tokens", "recency_exponent"},
+    uses=needs.TEXT | {"n_tokens"},
     resolution=SLOPE_RESOLUTION,
     assumptions=_recency_needs,
     predict=_predict_recency,
+    measure=_measure_recency,
     compare=_compare_recency,
-    mutate=lambda prediction, amount: prediction.assign(exponent=prediction.exponent + 1.05 * amount),
+    mutate=moved("exponent"),
     experiment=generation,
     rivals=(
         Rival(

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from xarray import Dataset
 
 from theory.ccmc.claims import assumptions as needs
-from theory.ccmc.claims.collapse import PROBLEM
+from theory.ccmc.claims.assumptions import CHAIN as PROBLEM
 from theory.ccmc.claims.measures import run_counts
 from theory.ccmc.experiments.moves import counted_moves
 from theory.ccmc.parameters import Params

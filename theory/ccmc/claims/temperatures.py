@@ -9,7 +9,7 @@ import numpy as np
 from xarray import Dataset
 
 from theory.ccmc.claims import assumptions as needs
-from theory.ccmc.claims.collapse import PROBLEM
+from theory.ccmc.claims.assumptions import CHAIN as PROBLEM
 from theory.ccmc.claims.measures import mean_error, run_counts
 from theory.ccmc.cures import Balance, balance, left_of_start, stationary_law
 from theory.ccmc.experiments.generation import generation

@@ -8,7 +8,7 @@ import numpy as np
 from xarray import Dataset
 
 from theory.ccmc.claims import assumptions as needs
-from theory.ccmc.claims.collapse import PROBLEM
+from theory.ccmc.claims.assumptions import CHAIN as PROBLEM
 from theory.ccmc.claims.measures import mean_error
 from theory.ccmc.experiments.generation import generation
 from theory.ccmc.parameters import Params

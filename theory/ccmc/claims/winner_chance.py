@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from xarray import Dataset
 
-from theory.ccmc.claims.collapse import PROBLEM
+from theory.ccmc.claims.assumptions import CHAIN as PROBLEM
 from theory.ccmc.claims.two_tokens import SAFE, SLOWEST, first_block, first_shares, odds_of, two_token_needs
 from theory.ccmc.experiments.generation import generation
 from theory.ccmc.parameters import Params

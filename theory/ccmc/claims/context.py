@@ -8,14 +8,14 @@ import numpy as np
 from xarray import Dataset
 
 from theory.ccmc.claims import assumptions as needs
-from theory.ccmc.claims.assumptions import CHAIN as PROBLEM
 from theory.ccmc.claims.measures import record_at, run_counts
-from theory.ccmc.claims.temperatures import move_shares, share_checks, share_dataset
+from theory.ccmc.claims.temperatures import compare_shares, move_shares, share_dataset
 from theory.ccmc.cures import stationary_law
 from theory.ccmc.experiments.generation import generation
 from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain, Floats
-from theory.core.vocabulary import Assumption, Check, Claim, Rival
+from theory.core.vocabulary import Assumption, Claim, Predict, Rival, Symbol
+from theory.shared.statistics import mean_of, variables
 
 CAP_RESOLUTION = 0.03
 BURN_IN = 0.1
@@ -40,27 +40,26 @@ def _cap_error(params: Params, chain: Chain) -> float:
 
 
 def _cap_needs(params: Params, chain: Chain) -> tuple[Assumption, ...]:
-    others = params.model_copy(update={"count_cap": None})
     error = _cap_error(params, chain)
     return (
         Assumption("a count cap", params.count_cap is not None, f"cap {params.count_cap or 'off'}"),
-        needs.plain_generation(others),
+        needs.plain_generation(params, but="count_cap"),
         needs.full_support(chain),
         needs.whole_prompt(chain),
         needs.small_enough("long enough text", error, CAP_RESOLUTION / 2, "bound on what is left of the start"),
     )
 
 
-def _cap_shares(law: Callable[[Params, Chain], Floats]) -> Callable[[Params, Chain], Dataset]:
+def _cap_shares(law: Callable[[Params, Chain], Floats]) -> Predict[Params, Chain]:
     return lambda params, chain: share_dataset(law(params, chain), _cap_error(params, chain))
 
 
-def _compare_cap(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
+def _measure_cap(params: Params, chain: Chain, raw: Dataset) -> Dataset:
     """Shares of what was generated after the burn-in, averaged over runs."""
     times, counts = run_counts(raw)
     start = record_at(times, BURN_IN * times[-1])
     shares = (counts[:, -1] - counts[:, start]) / (times[-1] - times[start])
-    return tuple(share_checks(shares, prediction.share.values, float(prediction.allowance), chain, CAP_RESOLUTION))
+    return Dataset(variables("share", ("token",), mean_of(shares)))
 
 
 def _column_law(params: Params, chain: Chain) -> Floats:
@@ -75,6 +74,14 @@ count_cap_base_chain = Claim(
     statement="If no token counts more than c times, all weights are equal once every count has reached c: attention "
     "over a set. From then on the text is the base chain P itself, and shares go to its stationary law.",
     latex=r"\text{weights }\min(N_j,c)\,P_{kj}\;\Rightarrow\; m\to\mu,\quad \mu P=\mu",
+    short="Capped counts",
+    symbols={
+        "c": Symbol("cap on counts", "count_cap"),
+        "N_j": Symbol("count of token j so far"),
+        "P_{kj}": Symbol("base chain: from last token k to j", "transition"),
+        r"\mu": Symbol("stationary law of the base chain", "share"),
+        "m": Symbol("shares of the text", "share"),
+    },
     source="ours, beyond arXiv 2402.13512",
     kind="extension",
     defaults={
@@ -82,11 +89,12 @@ count_cap_base_chain = Claim(
         "count_cap": 5,
         "n_tokens": 20_000,
     },
-    uses=PROBLEM | {"n_tokens", "count_cap"},
+    uses=needs.TEXT | {"n_tokens"},
     resolution=CAP_RESOLUTION,
     assumptions=_cap_needs,
     predict=_cap_shares(lambda params, chain: stationary_law(chain.transition)),
-    compare=_compare_cap,
+    measure=_measure_cap,
+    compare=compare_shares(CAP_RESOLUTION),
     mutate=move_shares,
     experiment=generation,
     rivals=(

@@ -3,42 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from xarray import Dataset
 
 from theory.ccmc.claims import assumptions as needs
-from theory.ccmc.claims.assumptions import CHAIN as PROBLEM
-from theory.ccmc.claims.measures import mean_error, run_counts
+from theory.ccmc.claims.measures import entry_check, run_counts
 from theory.ccmc.cures import Balance, balance, left_of_start, stationary_law
 from theory.ccmc.experiments.generation import generation
 from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain, Floats
 from theory.ccmc.simulation.sampling import tempered
-from theory.core.vocabulary import Assumption, Check, Claim, Rival
+from theory.core.vocabulary import Assumption, Check, Claim, Compare, Predict, Rival, Symbol
+from theory.shared.statistics import mean_of, variables
 
 SHARE_RESOLUTION = 0.04
 SETTLED = SHARE_RESOLUTION / 2
 
 
-def share_checks(measured: Floats, predicted: Floats, allowed: float, chain: Chain, resolution: float) -> list[Check]:
-    """Mean measured share (R, K) of each token against its predicted share (K,)."""
-    runs = len(measured)
-    errors = mean_error(measured)
-    return [
-        Check(
-            name=f"share of {chain.name(token)}",
-            deviation=float(measured[:, token].mean() - predicted[token]),
-            allowance=(-allowed, allowed),
-            resolution=resolution,
-            standard_error=float(errors[token]),
-            dof=runs - 1,
-            replicates=runs,
-            raise_hint="n_tokens",
+def compare_shares(resolution: float) -> Compare[Params, Chain]:
+    """Mean measured share of each token against its predicted share."""
+
+    def compare(params: Params, chain: Chain, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
+        return tuple(
+            entry_check(f"share of {chain.name(token)}", prediction, measured, "share", resolution, token=token)
+            for token in range(chain.vocab_size)
         )
-        for token in range(chain.vocab_size)
-    ]
+
+    return compare
 
 
 def share_dataset(shares: Floats, allowed: float) -> Dataset:
@@ -46,7 +38,7 @@ def share_dataset(shares: Floats, allowed: float) -> Dataset:
     return Dataset(
         {
             "share": (("token",), shares, {"long_name": "share of the text", "spec_name": "m"}),
-            "allowance": ((), allowed, {"long_name": "what is left of the start"}),
+            "share_allowance": ((), allowed, {"long_name": "what is left of the start"}),
         },
         coords={"token": np.arange(len(shares))},
     )
@@ -79,11 +71,10 @@ def _left(params: Params, chain: Chain) -> float:
 
 def _output_needs(params: Params, chain: Chain) -> tuple[Assumption, ...]:
     found = _balance(params, chain)
-    others = params.model_copy(update={"output_temperature": 1.0})
     hot = params.output_temperature > 1
     return (
         Assumption("output temperature above 1", hot, f"T_o = {params.output_temperature:g}"),
-        needs.plain_generation(others),
+        needs.plain_generation(params, but="output_temperature"),
         needs.full_support(chain),
         needs.whole_prompt(chain),
         Assumption("one balance", found.unique, "all starts meet" if found.unique else "starts end apart"),
@@ -93,23 +84,18 @@ def _output_needs(params: Params, chain: Chain) -> tuple[Assumption, ...]:
 
 def _predict_output(params: Params, chain: Chain) -> Dataset:
     found = _balance(params, chain)
-    return share_dataset(found.shares, _left(params, chain)).assign(
-        rate=((), found.rate, {"long_name": "a deviation falls as n to minus this"})
-    )
+    about = {"long_name": "a deviation falls as n to minus this", "not_measured": "only where texts end is judged"}
+    return share_dataset(found.shares, _left(params, chain)).assign(rate=((), found.rate, about))
 
 
-def _compare_output(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
+def _measure_output(params: Params, chain: Chain, raw: Dataset) -> Dataset:
     """Shares at the end, averaged over runs."""
     times, counts = run_counts(raw)
-    shares = counts[:, -1] / times[-1]
-    return tuple(share_checks(shares, prediction.share.values, float(prediction.allowance), chain, SHARE_RESOLUTION))
+    return Dataset(variables("share", ("token",), mean_of(counts[:, -1] / times[-1])))
 
 
-def _other_shares(law: Callable[[Params, Chain], Floats]) -> Callable[[Any, Any], Dataset]:
-    def predict(params: Params, chain: Chain) -> Dataset:
-        return _predict_output(params, chain).assign(share=(("token",), law(params, chain)))
-
-    return predict
+def _other_shares(law: Callable[[Params, Chain], Floats]) -> Predict[Params, Chain]:
+    return lambda params, chain: _predict_output(params, chain).assign(share=(("token",), law(params, chain)))
 
 
 _TRIANGLE = ((0.7, 0.2, 0.1), (0.3, 0.6, 0.1), (0.2, 0.3, 0.5))
@@ -122,14 +108,24 @@ output_temperature_cure = Claim(
     "power 1/(T_o − 1), and at T_o = 2 it is p itself.",
     latex=r"T_o>1:\quad m=v_\gamma(m),\ \ Q_m[k,j]\propto(m_jP_{kj})^{\gamma},\ \gamma=1/T_o;\qquad "
     r"P_{kj}=p_j:\ m_j\propto p_j^{1/(T_o-1)}",
+    short="Output heat heals",
+    symbols={
+        "T_o": Symbol("output temperature", "output_temperature"),
+        r"\gamma": Symbol("1/T_o: the power to which counts reinforce themselves"),
+        "m_j": Symbol("share of token j", "share"),
+        r"v_\gamma": Symbol("stationary law of the last token while the shares stand still"),
+        "Q_m": Symbol("moves of the last token at shares m"),
+        "p_j": Symbol("probability of token j where all rows are equal"),
+    },
     source="ours, beyond arXiv 2402.13512",
     kind="extension",
     defaults={"transition": _TRIANGLE, "output_temperature": 2.0, "n_tokens": 50_000, "replicates": 5},
-    uses=PROBLEM | {"n_tokens", "output_temperature"},
+    uses=needs.TEXT | {"n_tokens"},
     resolution=SHARE_RESOLUTION,
     assumptions=_output_needs,
     predict=_predict_output,
-    compare=_compare_output,
+    measure=_measure_output,
+    compare=compare_shares(SHARE_RESOLUTION),
     mutate=move_shares,
     experiment=generation,
     rivals=(

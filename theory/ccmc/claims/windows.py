@@ -8,13 +8,12 @@ import numpy as np
 from xarray import Dataset
 
 from theory.ccmc.claims import assumptions as needs
-from theory.ccmc.claims.assumptions import CHAIN as PROBLEM
-from theory.ccmc.claims.measures import mean_error
 from theory.ccmc.experiments.generation import generation
 from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain, Floats, Integers
 from theory.ccmc.window_fixation import MOST_WINDOWS, fixation, longest_neutral_time, neutral_fixation
-from theory.core.vocabulary import Assumption, Check, Claim, Rival
+from theory.core.vocabulary import Assumption, Check, Claim, Predict, Rival, Symbol
+from theory.shared.statistics import Mean, mean_of, pooled, variables
 
 CHANCE_RESOLUTION = 0.1
 UNDECIDED = 0.005
@@ -51,95 +50,96 @@ def _predict_window(params: Params, chain: Chain) -> Dataset:
                 exact.mean_time if exact else longest,
                 {"long_name": "mean tokens until one token fills the window", "units": "tokens"},
             ),
-            "time_spread": ((), exact.time_spread if exact else longest, {"units": "tokens"}),
+            "time_spread": (
+                (),
+                exact.time_spread if exact else longest,
+                {"units": "tokens", "not_measured": "the error of the mean time rests on it"},
+            ),
             "undecided": ((), float(np.exp(-pieces)), {"long_name": "bound on the share of runs not fixed by the end"}),
-            "exact": ((), exact is not None),
+            "exact": ((), exact is not None, {"not_measured": "whether the mean time is more than a bound"}),
         },
         coords={"token": np.arange(size)},
     )
 
 
 def _window_needs(params: Params, chain: Chain) -> tuple[Assumption, ...]:
-    others = params.model_copy(update={"window": None})
     full = params.window is not None and len(chain.prompt) >= params.window
     known = _neutral(chain) or _solvable(params, chain)
     undecided = float(_predict_window(params, chain).undecided)
     return (
         Assumption("a window", params.window is not None, f"window {params.window or 'off'}"),
         Assumption("a full window", full, f"the prompt has {len(chain.prompt)} tokens"),
-        needs.plain_generation(others),
+        needs.plain_generation(params, but="window"),
         needs.full_support(chain),
         Assumption("neutral or small", known, "all of P equal" if _neutral(chain) else f"K = {chain.vocab_size}"),
         needs.small_enough("time to fix", undecided, UNDECIDED, "share of the runs that may be undecided"),
     )
 
 
-def _compare_window(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
-    """Which token fills the window at the end, and when it first did (where the mean time is exact)."""
+def _measure_window(params: Params, chain: Chain, raw: Dataset) -> Dataset:
+    """Which token fills the window at the end, when it first did, and how many runs no token fills."""
     if "fixed_at" not in raw:
-        return ()
-    fixed_at = raw.fixed_at.values.ravel()
+        return Dataset()
+    fixed_at = pooled(raw.fixed_at)
     fixed = np.isfinite(fixed_at)
-    final = raw["last"].transpose("seed", "replicate", "time").values[:, :, -1].ravel()
-    runs = len(final)
-    allowed = float(prediction.undecided)
-    undecided, error = float((~fixed).mean()), float(np.sqrt(max(allowed, 1 / runs) / runs))
-    found = [
-        Check(
-            name="runs not fixed by the end",
-            deviation=undecided,
-            allowance=(-np.inf, allowed),
-            resolution=0.05,
+    final = pooled(raw["last"])[:, -1]
+    waited = fixed_at[fixed] - len(chain.prompt)
+    taken = (final[:, None] == np.arange(chain.vocab_size)) & fixed[:, None]
+    return Dataset(
+        {
+            **variables("chance", ("token",), mean_of(taken)),
+            **variables("undecided", (), mean_of(~fixed)),
+            **variables("mean_time", (), mean_of(waited) if len(waited) else Mean(np.nan, np.nan, 0), units="tokens"),
+        }
+    )
+
+
+def _compare_window(params: Params, chain: Chain, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
+    """Which token fills the window at the end, and when it first did (where the mean time is exact)."""
+    if "chance" not in measured:
+        return ()
+    runs, allowed = int(measured.chance_se.attrs["replicates"]), float(prediction.undecided)
+
+    def counted(name: str, deviation: float, chance: float, low: float, resolution: float, hint: str) -> Check:
+        # Under the prediction the number of runs is binomial; one run more or less is never evidence.
+        error = float(np.sqrt(max(chance, 1 / runs) / runs))
+        return Check(
+            name=name,
+            deviation=deviation,
+            allowance=(low, allowed),
+            resolution=resolution,
             standard_error=error,
-            dof=np.inf,
             replicates=runs,
-            raise_hint="n_tokens",
+            raise_hint=hint,
         )
-    ]
+
+    found = [counted("runs not fixed by the end", float(measured.undecided), allowed, -np.inf, 0.05, "n_tokens")]
     for token in range(chain.vocab_size - 1):
         expected = float(prediction.chance[token])
-        # Under the prediction the number of wins is binomial; one run more or less is never evidence.
-        error = float(np.sqrt(max(expected * (1 - expected), 1 / runs) / runs))
-        value = float(((final == token) & fixed).mean()) - expected
-        name = f"chance that {chain.name(token)} takes over"
+        name, value = f"chance that {chain.name(token)} takes over", float(measured.chance[token]) - expected
+        found.append(counted(name, value, expected * (1 - expected), -allowed, CHANCE_RESOLUTION, "replicates"))
+    expected, decided = float(prediction.mean_time), int(measured.mean_time_se.attrs["replicates"])
+    if bool(prediction.exact) and decided and expected > 0:
+        # The exact spread: rare long runs may be missing from a sample. What unfixed runs would add is at most
+        # their share times the length of the text, itself a multiple of the mean.
+        spread = max(float(prediction.time_spread) / np.sqrt(decided), float(measured.mean_time_se))
+        censored = allowed * (1 + params.n_tokens / expected)
         found.append(
             Check(
-                name=name,
-                deviation=value,
-                allowance=(-allowed, allowed),
-                resolution=CHANCE_RESOLUTION,
-                standard_error=error,
-                dof=np.inf,
-                replicates=runs,
+                name="mean time to fixation over prediction, minus one",
+                deviation=float(measured.mean_time / expected - 1),
+                allowance=(-censored, censored),
+                resolution=0.25,
+                standard_error=spread / expected,
+                dof=decided - 1,
+                replicates=decided,
                 raise_hint="replicates",
             )
         )
-    if bool(prediction.exact) and fixed.any():
-        waited = fixed_at[fixed] - len(chain.prompt)
-        expected = float(prediction.mean_time)
-        if expected > 0:
-            # The exact spread: rare long runs may be missing from a sample. What unfixed runs would add is at most
-            # their share times the length of the text, itself a multiple of the mean.
-            spread = max(float(prediction.time_spread) / np.sqrt(len(waited)), float(mean_error(waited)))
-            censored = allowed * (1 + params.n_tokens / expected)
-            value, error = float(waited.mean() / expected - 1), spread / expected
-            name = "mean time to fixation over prediction, minus one"
-            found.append(
-                Check(
-                    name=name,
-                    deviation=value,
-                    allowance=(-censored, censored),
-                    resolution=0.25,
-                    standard_error=error,
-                    dof=len(waited) - 1,
-                    replicates=len(waited),
-                    raise_hint="replicates",
-                )
-            )
     return tuple(found)
 
 
-def _by_places(weigh: Callable[[Integers], Floats]) -> Callable[[Params, Chain], Dataset]:
+def _by_places(weigh: Callable[[Integers], Floats]) -> Predict[Params, Chain]:
     def predict(params: Params, chain: Chain) -> Dataset:
         window = _window(params, chain)
         worth = np.bincount(window, weigh(np.arange(1, len(window) + 1)), minlength=chain.vocab_size)
@@ -161,6 +161,13 @@ window_fixation = Claim(
     "takes over in finite time. When all of P is equal its chance is its weight in the window, the newest place "
     "counting w times the oldest.",
     latex=r"\Pr(j\text{ takes over})=\frac{\sum_{i:x_i=j}i}{w(w+1)/2}\quad(i=1\text{ the oldest place})",
+    short="Window takes over",
+    symbols={
+        "w": Symbol("tokens in the window", "window"),
+        "x_i": Symbol("token at place i of the window", "prompt"),
+        r"\Pr": Symbol("chance that a token takes over", "chance"),
+        "j": Symbol("a token"),
+    },
     source="ours, beyond arXiv 2402.13512",
     kind="extension",
     defaults={
@@ -171,10 +178,11 @@ window_fixation = Claim(
         "n_tokens": 2000,
         "replicates": 200,
     },
-    uses=PROBLEM | {"n_tokens", "window"},
+    uses=needs.TEXT | {"n_tokens"},
     resolution=CHANCE_RESOLUTION,
     assumptions=_window_needs,
     predict=_predict_window,
+    measure=_measure_window,
     compare=_compare_window,
     mutate=_move_chance,
     experiment=generation,

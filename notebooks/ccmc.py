@@ -133,8 +133,9 @@ def _(figure_picker, rested, set_test):
 @app.cell(hide_code=True)
 def _(figure_picker, get_test, rested, screen, test_key):
     test = tests.figure(figure_picker.value, panel.current(get_test(), test_key), screen)
-    mo.vstack([panel.section("Test", prose.TEST), cards.test_card(figure_picker, test, rested.run, ())])
-    return (test,)
+    judged = page.claim_figure(rested.run, screen)
+    mo.vstack([panel.section("Test", prose.TEST), cards.test_card(figure_picker, test, judged, rested.run, ())])
+    return judged, test
 
 
 @app.cell(hide_code=True)
@@ -201,9 +202,9 @@ def _(form, get_study, pasted, screen, study_key, uploaded, window):
 
 
 @app.cell(hide_code=True)
-def _(cures, own_coverage, own_growth, rested, screen, test):
+def _(cures, judged, own_coverage, own_growth, rested, screen, test):
     _talk = room.talk(rested, rested.run, screen)
-    _shown = (_talk, test, cures, own_growth, own_coverage)
+    _shown = (_talk, judged, test, cures, own_growth, own_coverage)
     mo.vstack([panel.section("Export", prose.EXPORT), cards.export_card(room.PAGE.room, rested.run, _shown)])
     return
 

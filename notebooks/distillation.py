@@ -121,8 +121,9 @@ def _(figure_picker, rested, set_test):
 @app.cell(hide_code=True)
 def _(figure_picker, get_test, rested, screen, test_key):
     test = tests.figure(figure_picker.value, panel.current(get_test(), test_key), screen)
-    mo.vstack([panel.section("Test", prose.TEST), cards.test_card(figure_picker, test, rested.run, ())])
-    return (test,)
+    judged = page.claim_figure(rested.run, screen)
+    mo.vstack([panel.section("Test", prose.TEST), cards.test_card(figure_picker, test, judged, rested.run, ())])
+    return judged, test
 
 
 @app.cell(hide_code=True)
@@ -203,9 +204,9 @@ def _(chosen, example, get_study, pasted, screen, study_key, uploaded):
 
 
 @app.cell(hide_code=True)
-def _(networks, own_curve, own_spectrum, rested, screen, test):
+def _(judged, networks, own_curve, own_spectrum, rested, screen, test):
     _talk = room.talk(rested, rested.run, rested.run, screen)
-    _shown = (_talk, test, networks, own_spectrum, own_curve)
+    _shown = (_talk, judged, test, networks, own_spectrum, own_curve)
     mo.vstack([panel.section("Export", prose.EXPORT), cards.export_card(room.PAGE.room, rested.run, _shown)])
     return
 

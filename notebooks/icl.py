@@ -124,8 +124,9 @@ def _(cancel_test, figure_picker, get_test, rested, screen, test_key):
     _run = panel.current(get_test(), test_key)
     test = tests.figure(figure_picker.value, _run, screen)
     _below = (panel.progress(_run, cancel_test),) if _run.state == "running" else ()
-    mo.vstack([panel.section("Test", prose.TEST), cards.test_card(figure_picker, test, rested.run, _below)])
-    return (test,)
+    judged = page.claim_figure(rested.run, screen)
+    mo.vstack([panel.section("Test", prose.TEST), cards.test_card(figure_picker, test, judged, rested.run, _below)])
+    return judged, test
 
 
 @app.cell(hide_code=True)
@@ -183,9 +184,9 @@ def _(example, get_study, length, noise, pasted, screen, share, study_key, uploa
 
 
 @app.cell(hide_code=True)
-def _(own_ranks, rested, screen, test):
+def _(judged, own_ranks, rested, screen, test):
     _talk = room.talk(rested, rested.run, rested.run, screen)
-    _shown = (_talk, test, own_ranks)
+    _shown = (_talk, judged, test, own_ranks)
     mo.vstack([panel.section("Export", prose.EXPORT), cards.export_card(room.PAGE.room, rested.run, _shown)])
     return
 

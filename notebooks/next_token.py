@@ -117,10 +117,14 @@ def _():
 @app.cell(hide_code=True)
 def _(figure_picker, rested, rested_last, screen):
     test = tests.test_figure(figure_picker.value, rested, rested_last, screen)
+    judged = page.claim_figure(rested.run, screen)
     mo.vstack(
-        [panel.section("Test", prose.TEST), cards.test_card(figure_picker, test, rested.run, tests.files(rested))]
+        [
+            panel.section("Test", prose.TEST),
+            cards.test_card(figure_picker, test, judged, rested.run, tests.files(rested)),
+        ]
     )
-    return (test,)
+    return judged, test
 
 
 @app.cell(hide_code=True)
@@ -200,9 +204,9 @@ def _(screen, study_run, word):
 
 
 @app.cell(hide_code=True)
-def _(automaton, phases, playground, rested, rested_last, screen, test, text_figure):
+def _(automaton, judged, phases, playground, rested, rested_last, screen, test, text_figure):
     _talk = room.talk(rested.problem, rested_last, rested.params, rested.run, screen)
-    _shown = (_talk, test, phases, playground, text_figure, automaton)
+    _shown = (_talk, judged, test, phases, playground, text_figure, automaton)
     mo.vstack([panel.section("Export", prose.EXPORT), cards.export_card(room.PAGE.room, rested.run, _shown)])
     return
 

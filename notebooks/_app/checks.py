@@ -16,8 +16,8 @@ from typing import Any
 
 from theory.core import catalog
 from theory.core.bench import check_claim
-from theory.core.vocabulary import Claim
-from widgets.kit.pictures import PICTURES, thumbnail
+from theory.core.vocabulary import AnyClaim
+from widgets.kit.pictures import pictured, thumbnail
 
 LOGGER = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def messages(room_ids: Sequence[str]) -> Iterator[dict[str, Any]]:
     """
     rooms = [catalog.room(name) for name in room_ids]
     order = [(room, claim) for room in rooms for claim in room.claims]
-    order.sort(key=lambda pair: PICTURES.get(pair[0].id) != pair[1].id)
+    order.sort(key=lambda pair: pictured(pair[0].id) != pair[1].id)
     for room, claim in order:
         if not sys.stdin.readline():
             return
@@ -52,9 +52,9 @@ def messages(room_ids: Sequence[str]) -> Iterator[dict[str, Any]]:
             yield {"claim": claim.id, "status": None, "explanation": ""}
 
 
-def _examine(room_id: str, claim: Claim) -> Iterator[dict[str, Any]]:
+def _examine(room_id: str, claim: AnyClaim) -> Iterator[dict[str, Any]]:
     result = check_claim(claim, catalog.parameters(claim), rivals=False)
-    if PICTURES.get(room_id) == claim.id:
+    if pictured(room_id) == claim.id:
         for dark in (False, True):
             yield {"room": room_id, "dark": dark, "svg": thumbnail(room_id, result, dark=dark)}
     yield {"claim": claim.id, "status": result.verdict.status, "explanation": result.verdict.explanation}

@@ -33,8 +33,8 @@ from notebooks._app.gallery import gallery_page, gallery_status, skeleton
 from theory.core import catalog
 from theory.core.bench import check_claim
 from theory.core.store import Store
-from theory.core.vocabulary import Room
-from widgets.kit.pictures import PICTURES
+from theory.core.vocabulary import AnyRoom
+from widgets.kit.pictures import pictured
 
 LOGGER = logging.getLogger(__name__)
 
@@ -116,15 +116,22 @@ def bind(host: str, port: int | None) -> socket.socket:
     raise AssertionError("unreachable: the last wish either binds or raises")
 
 
-def rooms() -> tuple[Room, ...]:
+def rooms() -> tuple[AnyRoom, ...]:
     """The rooms whose notebook is there, in the order of the catalog."""
-    return tuple(catalog.room(name) for name in catalog.room_ids() if (NOTEBOOKS / f"{name}.py").is_file())
+    return tuple(room for room in catalog.rooms() if notebook_of(room.id).is_file())
+
+
+def notebook_of(room_id: str, folder: Path = NOTEBOOKS) -> Path:
+    """``<room>.py`` in the folder of notebooks, or ``notebook.py`` beside the room of another package."""
+    own = folder / f"{room_id}.py"
+    home = catalog.home(room_id)
+    return own if own.is_file() or home is None else home / "notebook.py"
 
 
 def create_app(
     access: Access,
     board: Board,
-    built: Sequence[Room],
+    built: Sequence[AnyRoom],
     folder: Path = NOTEBOOKS,
     session_seconds: int = SESSION_SECONDS,
 ) -> Starlette:
@@ -132,7 +139,7 @@ def create_app(
     names = tuple(room.id for room in built)
     builder = marimo.create_asgi_app(quiet=True, html_head=ROOM_HEAD, session_ttl=session_seconds)
     for name in names:
-        builder = builder.with_app(path=f"/{name}", root=str(folder / f"{name}.py"))
+        builder = builder.with_app(path=f"/{name}", root=str(notebook_of(name, folder)))
     notebooks = builder.build()
 
     async def index(request: Request) -> Response:
@@ -215,11 +222,9 @@ def warm_up(board: Board) -> None:
         import_module("torch")
     with tempfile.TemporaryDirectory() as folder:
         for room in board.rooms:
-            for claim in room.claims:
-                if claim.id == PICTURES.get(room.id):
-                    brief = {"steps": 100} if "steps" in claim.experiment.uses else {}
-                    params = catalog.parameters(claim, brief)
-                    check_claim(claim, params, seeds=1, store=Store(Path(folder)), rivals=False)
+            claim = catalog.claim(f"{room.id}/{pictured(room.id)}")
+            params = catalog.parameters(claim, {"steps": 100} if "steps" in claim.reads else {})
+            check_claim(claim, params, seeds=1, store=Store(Path(folder)), rivals=False)
     LOGGER.info("warm after %.1f s", time.perf_counter() - started)
 
 
@@ -238,7 +243,8 @@ def load_pages() -> None:
         return "text/html", PlotlyFormatter.render_plotly_dict(json.loads(figure.to_json())).text
 
     for room in rooms():
-        import_module(f"notebooks.{room.id}")
+        if notebook_of(room.id).parent == NOTEBOOKS:
+            import_module(f"notebooks.{room.id}")
     # Plotly loads its renderers with the first figure that it shows, which takes seconds.
     PlotlyFormatter.render_plotly_dict(json.loads(go.Figure().to_json()))
 

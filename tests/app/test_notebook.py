@@ -20,7 +20,7 @@ TRACES = {
     "icl": {"best step (theory)", "trained attention layers"},
 }
 """What the opening picture of each room must show besides theory: simulation or training, and the real layer."""
-FIGURES = {"next_token": 6, "ccmc": 5, "distillation": 4, "icl": 3}
+FIGURES = {"next_token": 7, "ccmc": 6, "distillation": 5, "icl": 4}
 """How many figures each room's page shows at once."""
 
 Ran = tuple[str, str, dict[str, Any]]

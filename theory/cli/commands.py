@@ -13,13 +13,14 @@ import sys
 import traceback
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from threading import Event, current_thread, main_thread
 from types import FrameType
 from typing import Any, cast
 
 from xarray import Dataset
 
-from theory.cli import terminal
+from theory.cli import scaffold, terminal
 from theory.cli.options import DEFAULT_SEEDS, parser, request, whole_number
 from theory.core import bench, catalog, report
 from theory.core.errors import BenchError, Cancelled, NoDevice
@@ -190,7 +191,41 @@ def _check_rivals(claim: AnyClaim, seeds: int, options: argparse.Namespace, code
     return documents
 
 
-COMMANDS = {"list": list_claims, "show": show, "predict": predict, "check": check}
+def store(options: argparse.Namespace) -> int:
+    """``theory store show``, ``theory store prune`` and ``theory store path``"""
+    kept = default_store()
+    if options.limit_mb is not None and options.action != "prune":
+        raise BenchError(f"--limit-mb = {options.limit_mb} acts with theory store prune alone.")
+    if options.action == "path":
+        _say(report.to_json({"path": str(kept.path)}) if options.json else str(kept.path))
+        return 0
+    if options.action == "prune":
+        limit = None if options.limit_mb is None else whole_number("--limit-mb", options.limit_mb, 0, 10**6) * 10**6
+        try:
+            found = kept.prune(limit)
+        except OSError as error:
+            raise BenchError(f"The store at {kept.path} cannot be changed: {error.strerror}.") from None
+    else:
+        found = kept.usage()
+    _say(report.to_json(report.plain(asdict(found) | {"path": str(found.path)})) if options.json else terminal.usage_text(found))
+    return 0
+
+
+def new_room(options: argparse.Namespace) -> int:
+    """``theory new-room NAME``"""
+    written = scaffold.new_room(options.name)
+    _say(report.to_json({"written": [str(path) for path in written]}) if options.json else terminal.written_text(written))
+    return 0
+
+
+COMMANDS = {
+    "list": list_claims,
+    "show": show,
+    "predict": predict,
+    "check": check,
+    "store": store,
+    "new-room": new_room,
+}
 MEANINGS = {INTERNAL: "internal errors", 1: "failed", NOT_RUN: "not run", 3: "undecided or outside", 0: "as expected"}
 
 

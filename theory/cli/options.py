@@ -62,6 +62,15 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("claim", nargs="?")
     check.add_argument("--all", action="store_true", help="every claim at its own parameters")
     check.add_argument("--rivals", action="store_true", help="also every wrong formula where it must be rejected")
+    store = commands.add_parser("store", parents=[common], help="the results kept on this computer")
+    store.add_argument(
+        "action",
+        choices=("show", "prune", "path"),
+        help="how much is kept; delete what was not used for the longest time; where it is",
+    )
+    store.add_argument("--limit-mb", help="prune: megabytes to keep (default: the store's limit; 0 deletes everything)")
+    new_room = commands.add_parser("new-room", parents=[common], help="write a room with one toy claim, to begin from")
+    new_room.add_argument("name", help="the room's id: a Python name in lower case")
     return main
 
 
@@ -109,11 +118,15 @@ def settings(pairs: list[str]) -> dict[str, object]:
     return values
 
 
-def whole_number(name: str, value: object) -> int:
-    """An option that counts something."""
+def whole_number(name: str, value: object, low: int = 1, high: int = 10_000) -> int:
+    """An option that counts something.
+
+    Raises:
+        ParameterError: it is not a whole number from ``low`` to ``high``.
+    """
     text = str(value)
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise ParameterError(name, value, "a whole number from 1 to 10,000")
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and low <= int(text) <= high):
+        raise ParameterError(name, value, f"a whole number from {low:,} to {high:,}")
     return int(text)
 
 

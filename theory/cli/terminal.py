@@ -216,3 +216,15 @@ def _section(heading: str, rows: Sequence[str], style: Style) -> list[str]:
 
 def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ", break_long_words=False)
+
+
+def usage_text(usage: Usage) -> str:
+    """How much the store keeps, and where."""
+    kept = "One result" if usage.entries == 1 else f"{usage.entries:,} results"
+    return f"{kept}, {usage.bytes / 1e6:,.1f} MB of at most {usage.limit_bytes / 1e6:,.0f} MB, in {usage.path}"
+
+
+def written_text(written: Sequence[Path]) -> str:
+    """The files of a new room, and what to do next."""
+    room = written[0].parent.name
+    return "\n".join([*map(str, written), "", f"Next: theory check --all, make app (the room {room}), CONTRIBUTING.md."])

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from theory.core.errors import BenchError, ParameterError
+from theory.core.fingerprint import source
 from theory.core.parameters import Parameters, canonical, parse
 from theory.core.vocabulary import AnyClaim, AnyRoom
 
@@ -45,6 +46,14 @@ def room(room_id: str) -> AnyRoom:
         if point.name == room_id:
             return point.load()
     return import_module(f"theory.{room_id}.claims").ROOM
+
+
+def home(room_id: str) -> Path | None:
+    """The folder of another package's room; None for a room of this project."""
+    for point in entry_points(group=GROUP):
+        if point.name == room_id and (path := source(point.module)) is not None:
+            return path.parent
+    return None
 
 
 def rooms() -> tuple[AnyRoom, ...]:

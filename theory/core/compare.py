@@ -25,6 +25,12 @@ def shared_variables(prediction: Dataset, measured: Dataset) -> tuple[str, ...]:
     return tuple(name for name in names if not name.endswith((ALLOWANCE, STANDARD_ERROR)))
 
 
+def named_alike(prediction: Dataset, measured: Dataset) -> Dataset:
+    """What was measured of what was predicted, with its standard errors, without further evidence."""
+    names = shared_variables(prediction, measured)
+    return measured[[name for name in measured.data_vars if str(name).removesuffix(STANDARD_ERROR) in names]]
+
+
 def default_compare(
     prediction: Dataset, measured: Dataset, resolution: float, hint: str = "steps"
 ) -> tuple[Check, ...]:

@@ -18,7 +18,7 @@ from xarray import Dataset
 
 from theory.core import catalog
 from theory.core.bench import Result
-from theory.core.compare import STANDARD_ERROR, shared_variables
+from theory.core.compare import named_alike
 from theory.core.parameters import Parameters, Spec
 from theory.core.vocabulary import AnyClaim, Assumption, JudgedCheck, Verdict
 
@@ -113,7 +113,7 @@ def check_document(result: Result) -> Document:
     measurement, raw = result.measurement, result.raw
     document = prediction_document(result.claim, result.params, result.assumptions, result.prediction)
     return document | {
-        "measurement": None if measurement is None else dataset_document(_named_alike(result.prediction, measurement)),
+        "measurement": None if measurement is None else dataset_document(named_alike(result.prediction, measurement)),
         "raw": None if raw is None else dataset_document(raw),
         "verdict": verdict_document(result.verdict),
         "rivals": {name: verdict_document(verdict) for name, verdict in result.rivals.items()},
@@ -182,12 +182,6 @@ def reproduce_command(result: Result, params_file: str = "claim.json", data_file
 def to_json(document: object) -> str:
     """One line of strict JSON in UTF-8."""
     return json.dumps(document, allow_nan=False, ensure_ascii=False)
-
-
-def _named_alike(prediction: Dataset, measured: Dataset) -> Dataset:
-    """What was measured of what was predicted, with its standard errors, without further evidence."""
-    names = shared_variables(prediction, measured)
-    return measured[[name for name in measured.data_vars if str(name).removesuffix(STANDARD_ERROR) in names]]
 
 
 def _assumption(assumption: Assumption) -> Document:

@@ -51,6 +51,16 @@ class StoreReport:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Usage:
+    """The room that a store takes: its directory, entries, their bytes, and the limit in bytes."""
+
+    path: Path
+    entries: int
+    bytes: int
+    limit_bytes: int
+
+
 class Store:
     """Results found by key (a SHA-256 in hexadecimal) in one directory, shared safely by threads and processes.
 
@@ -111,6 +121,31 @@ class Store:
         report = StoreReport(len(position) - computed, computed, tuple(dict.fromkeys(notes)))
         return [found[key] for key in keys], report
 
+    def usage(self) -> Usage:
+        """How many entries there are, and how much room they take of how much."""
+        sizes = [size for _, size, _ in self._entries()]
+        return Usage(self.path, len(sizes), sum(sizes), self.limit_bytes)
+
+    def prune(self, limit_bytes: int | None = None) -> Usage:
+        """Delete the least recently used entries above ``limit_bytes`` (the store's own limit); what is left.
+
+        Raises:
+            OSError: the directory cannot be changed.
+        """
+        with self._lock:
+            self._size = None
+        self._prune(self.limit_bytes if limit_bytes is None else limit_bytes)
+        return self.usage()
+
+    def _entries(self) -> list[tuple[float, int, Path]]:
+        """Time of last use, bytes and path of each entry."""
+        found: list[tuple[float, int, Path]] = []
+        for path in self.path.glob(f"??/*{_SUFFIX}"):
+            with suppress(FileNotFoundError):
+                about = path.stat()
+                found.append((about.st_mtime, about.st_size, path))
+        return found
+
     def _entry(self, key: str) -> Path:
         return self.path / key[:2] / f"{key}{_SUFFIX}"
 
@@ -147,7 +182,7 @@ class Store:
             for key, dataset in entries.items():
                 self._write(key, dataset)
             if entries:
-                self._prune()
+                self._prune(self.limit_bytes)
         except OSError as error:
             reason = error.strerror or str(error)
             notes.append(f"The results could not be saved to {self.path} ({reason}); they are shown all the same.")
@@ -172,20 +207,16 @@ class Store:
             if self._size is not None:
                 self._size += len(body) + _DIGEST_BYTES
 
-    def _prune(self) -> None:
+    def _prune(self, limit: int) -> None:
         """Delete the least recently used entries above the limit, and what killed processes left half written."""
         with self._lock:
-            if self._size is not None and self._size <= self.limit_bytes:
+            if self._size is not None and self._size <= limit:
                 return
-            entries: list[tuple[float, int, Path]] = []
-            for path in self.path.glob(f"??/*{_SUFFIX}"):
-                with suppress(FileNotFoundError):
-                    found = path.stat()
-                    entries.append((found.st_mtime, found.st_size, path))
+            entries = self._entries()
             size = sum(bytes_used for _, bytes_used, _ in entries)
-            if size > self.limit_bytes:
+            if size > limit:
                 for _, bytes_used, path in sorted(entries):
-                    if size <= KEPT_SHARE * self.limit_bytes:
+                    if size <= KEPT_SHARE * limit:
                         break
                     path.unlink(missing_ok=True)
                     size -= bytes_used

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -21,6 +21,8 @@ from widgets.kit.drawing import Drawing
 if TYPE_CHECKING:
     from xarray import Dataset
 
+    from theory.core.bench import Result
+
 __all__ = [
     "coverage_graphs",
     "cures",
@@ -31,6 +33,9 @@ __all__ = [
     "transition_exponents",
     "winner_probability",
 ]
+
+PICTURED = "k2-phase-diagram"
+"""The claim whose measurement is in the gallery's picture."""
 
 _STRUCTURES = {
     "phases": (draw_phases, phases_alt),
@@ -88,3 +93,12 @@ def growth_alt(growth: Dataset) -> str:
     counted = [f"{sets[which]} in {int((winner == which).sum())}" for which in np.unique(winner[winner >= 0])]
     told = f" Winners among {len(winner)} simulated runs: {', '.join(counted)}." if counted else ""
     return f"Shares of {len(names)} tokens in simulated runs of {growth.time.values[-1]:.3g} tokens.{told}"
+
+
+def picture(result: Result, dark: bool) -> go.Figure:
+    """The opening picture of a checked claim, for the gallery: predicted lines and the points measured for it."""
+    from theory.ccmc import views
+
+    shown: Any = result.shown
+    structure, growth = views.structure(shown.problem, shown.raw), views.growth(shown.problem, shown.raw)
+    return talk_picture(structure, growth, dark=dark)

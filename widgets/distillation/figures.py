@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
@@ -19,6 +19,8 @@ from widgets.kit.drawing import Drawing
 if TYPE_CHECKING:
     from xarray import Dataset
 
+    from theory.core.bench import Result
+
 __all__ = [
     "exponents",
     "gain_map",
@@ -30,6 +32,9 @@ __all__ = [
     "talk_picture",
     "two_stage",
 ]
+
+PICTURED = "omniscient-risk"
+"""The claim whose measurement is in the gallery's picture."""
 
 
 def talk_picture(anatomy: Dataset, curves: Dataset, *, dark: bool = False, narrow: bool = False) -> go.Figure:
@@ -63,3 +68,14 @@ def talk_picture(anatomy: Dataset, curves: Dataset, *, dark: bool = False, narro
         yaxis2={"domain": [0.0, CURVES / height], "anchor": "x2", **fixed},
     )
     return drawing.figure(f"{anatomy_alt(anatomy)} {curves_alt(curves)}", dark, "talk_picture", live=True)
+
+
+def picture(result: Result, dark: bool) -> go.Figure:
+    """The opening picture of a checked claim, for the gallery: predicted lines and the points measured for it."""
+    from theory.distillation import views
+    from theory.distillation.simulation.learning_curves import fits_of
+
+    params: Any = result.params
+    problem: Any = result.shown.problem
+    curves = views.curves(params, problem, fits_of(params, problem, result.shown.raw))
+    return talk_picture(views.anatomy(params, problem), curves, dark=dark)

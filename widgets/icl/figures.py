@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -16,6 +16,8 @@ from widgets.kit.drawing import Drawing
 if TYPE_CHECKING:
     from xarray import Dataset
 
+    from theory.core.bench import Result
+
 __all__ = [
     "descent",
     "equivalence",
@@ -28,6 +30,9 @@ __all__ = [
     "staircase",
     "talk_picture",
 ]
+
+PICTURED = "icl-pgd-equivalence"
+"""The claim whose measurement is in the gallery's picture."""
 
 
 def talk_picture(bowl: Dataset, curve: Dataset, *, dark: bool = False, narrow: bool = False) -> go.Figure:
@@ -46,3 +51,14 @@ def talk_picture(bowl: Dataset, curve: Dataset, *, dark: bool = False, narrow: b
     if np.isfinite(float(curve.crossover)):
         alt += f" Retrieval hurts beyond {float(curve.crossover):.1f} examples."
     return drawing.figure(alt, dark, "talk_picture", live=True)
+
+
+def picture(result: Result, dark: bool) -> go.Figure:
+    """The opening picture of a checked claim, for the gallery: predicted lines and the points measured for it."""
+    from theory.icl import views
+
+    params: Any = result.params
+    problem: Any = result.shown.problem
+    raw: Any = result.shown.raw
+    trained = views.judged_layers(params, raw)
+    return talk_picture(views.bowl(params, problem, trained), views.risk_curve(params, problem, trained), dark=dark)

@@ -97,8 +97,8 @@ def _pinned(kept: Pinned | None) -> str:
     return f'<div class="bench-pinned">{title}{kept.shown.html}</div>'
 
 
-def test_card(picker: Any, shown: Shown | str, run: panel.Run, files: Iterable[Any]) -> Any:
-    """The card of the section *Test*: a figure, every check of the verdict, every rival, files to take along."""
+def test_card(picker: Any, shown: Shown | str, judged: Shown | str, run: panel.Run, files: Iterable[Any]) -> Any:
+    """The card of the section *Test*: the claim's picture with every check and rival, a figure to choose, files."""
     rows: list[list[str]] = []
     if run.result is not None:
         for judged in run.result.verdict.checks:
@@ -107,8 +107,9 @@ def test_card(picker: Any, shown: Shown | str, run: panel.Run, files: Iterable[A
             rows.append([f"rival: {name}", verdict.status.replace("_", " "), verdict.explanation])
     checks = panel.table(("check", "verdict", "why"), rows) if rows else ""
     return panel.card(
-        f"<div>{picker}</div>{body(shown)}",
+        body(judged),
         f'<details class="bench-more"><summary>Every check and every rival</summary>{checks}</details>' if rows else "",
+        f"<div>{picker}</div>{body(shown)}",
         f'<div class="bench-row">{joined(files)}</div>',
     )
 

@@ -17,13 +17,17 @@ from typing import Any
 from xarray import Dataset
 
 from theory.core import catalog
+from theory.core.bench import check_claim
+from theory.core.compare import named_alike
 from theory.core.errors import BenchError
-from theory.core.vocabulary import Assumption, Claim, Room
+from theory.core.vocabulary import AnyClaim, AnyRoom, Assumption, Stop
 from widgets.kit import controls, panel, theme
+from widgets.kit.claim_picture import claim_picture, picture_of
 from widgets.kit.export import Upload
 
 SEEDS = 8
 """Replicates behind the verdict of a page."""
+CLAIM_CAPTION = "Lines are predicted; points are measured, with four standard errors; dotted lines are wrong formulas."
 HEIGHT = 414
 """Pixels of a figure, for the place that it takes before it is there."""
 
@@ -85,11 +89,11 @@ class Page:
     home: str
     lead: str
     sliders: tuple[str, ...]
-    job: Callable[[Claim, Any, Any], panel.Job]
+    job: Callable[[AnyClaim, Any, Any], panel.Job]
     opening: str = ""
 
     @property
-    def room(self) -> Room:
+    def room(self) -> AnyRoom:
         return catalog.room(self.room_id)
 
 
@@ -100,7 +104,7 @@ class Now:
     ``key`` is what a run belongs to: results of another claim, other parameters or other data are not shown.
     """
 
-    claim: Claim
+    claim: AnyClaim
     assumptions: tuple[Assumption, ...]
     params: Any
     problem: Any
@@ -108,7 +112,7 @@ class Now:
     key: str
 
     @property
-    def statement(self) -> tuple[Claim, tuple[Assumption, ...]]:
+    def statement(self) -> tuple[AnyClaim, tuple[Assumption, ...]]:
         """What the page says above the controls."""
         return self.claim, self.assumptions
 
@@ -229,6 +233,51 @@ class Visit:
         return *self._found, said
 
 
+def check_job(claim: AnyClaim, params: Any, problem: Any) -> panel.Job:
+    """Measure the claim and nothing else: what a room's page does that shows the claim's own picture."""
+
+    def work(report: panel.Report, stop: Stop) -> None:
+        result = check_claim(claim, params, SEEDS, emit=lambda fraction, _: report(fraction), stop=stop)
+        report(1.0, result=result)
+
+    return work
+
+
+def claim_talk(now: Now, run: panel.Run, screen: Screen) -> Shown:
+    """The claim's own picture where the controls stand: what it predicts, and what was measured once that is known."""
+    if run.result is not None:
+        found = claim_figure(run, screen)
+        assert isinstance(found, Shown)
+        return found
+    claim, prediction = now.claim, now.claim.predict(now.params, now.problem)
+    rivals = {rival.name: rival.predict(now.params, now.problem) for rival in claim.rivals}
+    return show(
+        "claim",
+        lambda dark, narrow: claim_picture(claim.title, prediction, None, rivals, dark=dark, narrow=narrow),
+        {"prediction": prediction},
+        CLAIM_CAPTION,
+        screen,
+    )
+
+
+def claim_figure(run: panel.Run, screen: Screen) -> Shown | str:
+    """The picture of the claim that a run judged, from the very numbers of its verdict; before that a sentence."""
+    result = run.result
+    if result is None:
+        return panel.sentence(run.message or "The picture of the claim follows its verdict.")
+    data = {"prediction": result.prediction}
+    if result.measurement is not None:
+        data["measurement"] = named_alike(result.prediction, result.measurement)
+    return show(
+        "claim",
+        lambda dark, narrow: picture_of(result, dark=dark, narrow=narrow),
+        data,
+        f"{result.claim.title}. {CLAIM_CAPTION}",
+        screen,
+        judged=True,
+    )
+
+
 def measure_figure(
     which: str,
     rested: Rested,
@@ -254,6 +303,6 @@ def measured_figure(which: str, run: panel.Run, screen: Screen, build: Callable[
     return replace(shown, html=shown.html + panel.sentence(run.message)) if run.message else shown
 
 
-def _key_of(claim: Claim, params: Any, problem: Any) -> str:
+def _key_of(claim: AnyClaim, params: Any, problem: Any) -> str:
     said = json.dumps([claim.id, params.model_dump(), problem.fingerprint], sort_keys=True, default=str)
     return hashlib.sha256(said.encode()).hexdigest()

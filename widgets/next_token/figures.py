@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -17,6 +17,8 @@ from widgets.next_token.text import condensation_explorer, playground_bars, text
 if TYPE_CHECKING:
     from xarray import Dataset
 
+    from theory.core.bench import Result
+
 __all__ = [
     "condensation_explorer",
     "correlation",
@@ -29,6 +31,9 @@ __all__ = [
     "text_windows",
     "thumbnail",
 ]
+
+PICTURED = "sharp-logits"
+"""The claim whose measurement is in the gallery's picture."""
 
 
 def talk_picture(anatomy: Dataset, curves: Dataset, dark: bool = False, narrow: bool = False) -> go.Figure:
@@ -192,3 +197,18 @@ def _talk_alt(anatomy: Dataset, curves: Dataset) -> str:
     if not np.isfinite(error).any():
         return f"{text} Trained logits are shown as points."
     return f"{text} Trained logits lie within {np.nanmax(error):.2g} of their predicted lines at the last step."
+
+
+def picture(result: Result, dark: bool) -> go.Figure:
+    """The opening picture of a checked claim, for the gallery: predicted lines and the points measured for it."""
+    from theory.next_token import views
+    from theory.next_token.structure import solve
+
+    shown: Any = result.shown
+    solution = solve(shown.problem)
+    predictable = solution.connected & ~solution.degenerate
+    # The picture with most to tell: every logit predicted, then the most components.
+    lasts, parts = np.unique(solution.condensation.column, return_counts=True)
+    last = int(max(zip(lasts, parts, strict=True), key=lambda pair: (predictable[pair[0]], pair[1]))[0])
+    curves = views.curves(solution, last, shown.raw)
+    return talk_picture(views.anatomy(solution, last, limit=12), curves, dark=dark)

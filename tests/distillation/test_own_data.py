@@ -125,6 +125,25 @@ def with_cell(row: int, column: int, value: object) -> bytes:
     return csv(table, NAMES)
 
 
+@pytest.mark.parametrize("start", [0, 1])
+def test_row_numbers_are_left_out_with_a_note(start: int) -> None:
+    numbered = np.column_stack([np.arange(400) + start, FEATURES]).astype(object)
+    problem = load(csv(numbered, "," + NAMES), "a.csv", PARAMS)
+    assert problem.feature_names == tuple(NAMES.split(","))
+    assert problem.notes[0] == "A column of row numbers was left out."
+
+
+def test_texts_and_missing_labels() -> None:
+    names = np.where(FEATURES[:, 0] > 0, "big", "small").astype(object)
+    names[4] = "NA"
+    with pytest.raises(DataError, match="the label column, row 5 has no finite number or text; 1 rows"):
+        load(csv(np.column_stack([FEATURES.astype(object), names]), NAMES + ",y"), "a.csv", PARAMS)
+    yes = np.where(FEATURES[:, 0] > 0, "True", "False").astype(object)
+    problem = load(csv(np.column_stack([FEATURES.astype(object), yes]), NAMES + ",y"), "a.csv", PARAMS)
+    assert problem.targets is not None
+    assert problem.targets.shape == (400, 1)
+
+
 @pytest.mark.parametrize(
     ("content", "filename", "code", "said"),
     [

@@ -112,6 +112,39 @@ def test_raw_tasks_are_judged_on_tasks_that_were_not_learnt_from() -> None:
     assert abs(np.mean(gaps)) < 4 * np.sqrt(2 * np.mean(np.square(errors)) / len(gaps))
 
 
+def test_tasks_are_read_in_other_spellings() -> None:
+    plain = load(tasks_file(), "own.csv", Params())
+    commas = tasks_file().replace(b",", b";").replace(b".", b",")
+    quoted = b"\n".join(b'"ward ' + line.replace(b",", b', north",', 1) for line in tasks_file().split(b"\n")[1:])
+    for content in (commas, b"Task,a,b,Y\n" + quoted):
+        assert np.array_equal(load(content, "own.csv", Params()).task_covariance, plain.task_covariance)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"a,b,y\n1,2,3", "wrong_columns: the header is a, b, y"),
+        (b"task,y\n1,2", "wrong_columns"),
+        (b"task,a,y\n1,2,inf", "column y, row 1 is inf; expected a finite number"),
+        (b"task,a,y\n1,2", "wrong_shape"),
+        (b"1,0\n0,x", "row 2, column 2 is 'x'"),
+        (b"1,0\n0", "row 2 of the table has 1 entries"),
+        (b"1,0,0\n0,1,0", "covariance_shape"),
+        (b"1,nan\nnan,1", "covariance_not_finite"),
+        (b",".join([b"1"] * 203), "203 columns"),
+    ],
+)
+def test_unusable_tables_are_sentences(content: bytes, said: str) -> None:
+    with pytest.raises(BenchError, match=said):
+        load(content, "own.csv", Params())
+
+
+@pytest.mark.parametrize("matrix", [[["0.5", 0], [0, 1]], [[False, 0], [0, 1]], [[10**400, 0], [0, 1]]])
+def test_only_numbers_are_numbers(matrix: list[list[object]]) -> None:
+    with pytest.raises(BenchError, match="not_numbers: row 1 has"):
+        load(json.dumps({"task_covariance": matrix}).encode(), "own.json", Params())
+
+
 def test_the_law_that_was_drawn_is_found_by_the_known_optimum() -> None:
     report = own_report(load(tasks_file(tasks=600), "own.csv", Params()), 15, 0.0)
     exact = float(independent_optimum([4.0, 0.25], 15, 0.25).risk)

@@ -70,6 +70,13 @@ def test_jsonl_rows() -> None:
     assert (words.sequences, words.labels, words.names) == ([[0, 1], [0]], [0, 0], ("tea", "cup\u2028"))
 
 
+def test_a_json_document_of_rows_is_read_like_lines() -> None:
+    lines = '{"prompt": ["tea", "cup"], "next": "tea"}\n{"prompt": ["cup"], "next": "cup"}'
+    document = "[\n" + lines.replace("\n", ",\n") + "\n]"
+    assert parse_jsonl_sequences(document.encode()) == parse_jsonl_sequences(lines.encode())
+    assert parse_jsonl_sequences(b"[\n3,\n3\n]").sequences == [[3]]
+
+
 @pytest.mark.parametrize(
     ("line", "says"),
     [

@@ -13,7 +13,8 @@ from scipy.sparse import csr_array
 
 from theory.core.errors import DataError
 from theory.core.problem import Problem
-from theory.next_token.validation import check_range, embedding_rows, flatten, integers, short
+from theory.next_token.validation import check_range, embedding_rows, flatten, integers
+from theory.shared.files.text import short
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -230,7 +231,7 @@ def _without_missing_labels(prompts: Prompts, missing_label: str) -> Prompts:
     if missing_label == "error":
         shown = ", ".join(map(str, missing[:_SHOWN_ROWS])) + (", ..." if len(missing) > _SHOWN_ROWS else "")
         row = int(missing[0])
-        example = f"row {row} has label {prompts.labels[row]}, prompt {short(prompts.sequence(row).tolist())}"
+        example = f"row {row} has label {prompts.labels[row]}, prompt {short(repr(prompts.sequence(row).tolist()))}"
         raise DataError(
             "label_not_in_sequence",
             f"the label is not in the prompt in {len(missing)} of {prompts.n} rows ({shown}): {example}. "

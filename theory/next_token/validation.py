@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from theory.core.errors import DataError
+from theory.shared.files.text import short
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -21,7 +22,7 @@ def flatten(sequences: Sequence[Sequence[int]] | npt.NDArray[Any]) -> tuple[Inte
         return table.reshape(-1), np.full(len(table), table.shape[1], dtype=np.int64)
     for row, sequence in enumerate(sequences):
         if isinstance(sequence, str) or not isinstance(sequence, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise DataError("token_not_integer", f"row {row} is {short(sequence)}; expected a list of token ids.")
+            raise DataError("token_not_integer", f"row {row} is {short(repr(sequence))}; expected a list of token ids.")
     lengths = np.fromiter((len(sequence) for sequence in sequences), dtype=np.int64, count=len(sequences))
     return integers(list(chain.from_iterable(sequences)), "token", lengths), lengths
 
@@ -39,9 +40,9 @@ def integers(values: Sequence[int] | npt.NDArray[Any], what: str, lengths: Integ
     for position, value in enumerate(listed):
         where = f"row {position if lengths is None else _row(position, lengths)}"
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise DataError("token_not_integer", f"{where} has {what} {short(value)}; expected a whole number.")
+            raise DataError("token_not_integer", f"{where} has {what} {short(repr(value))}; expected a whole number.")
         if abs(int(value)) >= 2**63:
-            raise DataError("token_out_of_range", f"{where} has {what} {short(value)}; expected a token id.")
+            raise DataError("token_out_of_range", f"{where} has {what} {short(repr(value))}; expected a token id.")
     return np.array([int(value) for value in listed], dtype=np.int64)
 
 
@@ -70,8 +71,3 @@ def embedding_rows(embed: Sequence[Sequence[float]] | npt.NDArray[Any]) -> Float
 
 def _row(position: int, lengths: Integers) -> int:
     return int(np.searchsorted(np.cumsum(lengths), position, side="right"))
-
-
-def short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

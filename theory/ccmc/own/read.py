@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from theory.ccmc.data import draw
 from theory.ccmc.design import Design, given_design, grouped
-from theory.ccmc.own.matrices import LARGEST_VOCABULARY, Table, from_array, from_csv, from_json
+from theory.ccmc.own.matrices import LARGEST_VOCABULARY, NamedChain, from_array, from_csv, from_json
 from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain, Floats, Integers
 from theory.ccmc.prompt_coverage import Coverage, Suggestion, coverage_of, next_prompts
@@ -24,6 +24,7 @@ from theory.shared.files.text import (
     TokenRows,
     decode_upload,
     encode,
+    is_listed,
     parse_jsonl_sequences,
     tokenise,
     vocabulary,
@@ -50,7 +51,7 @@ def load(content: bytes, filename: str, params: Params) -> Chain:
     if suffix == "npy":
         return _from_table(from_array(content), params)
     if suffix in ("csv", "tsv"):
-        return _from_table(from_csv(decode_upload(content)), params)
+        return _from_table(from_csv(content), params)
     if suffix in ("jsonl", "ndjson"):
         return from_log(parse_jsonl_sequences(content), params)
     if suffix == "json":
@@ -88,7 +89,7 @@ def from_text(text: str, params: Params) -> Chain:
         detail = f"none of the {found.total} windows of {params.prompt_length} words contains its next word"
         raise DataError("no_prompts", f"{detail}; raise prompt_length.")
     design = grouped(counts[kept], found.sequences[kept, -1], found.labels[kept])
-    chain = _from_table(Table(bigrams / bigrams.sum(axis=1, keepdims=True), names), params, design)
+    chain = _from_table(NamedChain(bigrams / bigrams.sum(axis=1, keepdims=True), names), params, design)
     return replace(chain, dropped=found.total - design.weight.sum().item())
 
 
@@ -119,7 +120,7 @@ def from_log(rows: TokenRows, params: Params) -> Chain:
         [rows.sequences[row] for row in usable], [rows.labels[row] for row in usable], size, include_self=include_self
     )
     names = rows.names if len(rows.names) == size else ()
-    chain = _from_table(Table(_smoothed_fit(design, size), names), params, design)
+    chain = _from_table(NamedChain(_smoothed_fit(design, size), names), params, design)
     return replace(chain, dropped=len(keys) - len(usable))
 
 
@@ -176,20 +177,17 @@ def _from_json(content: bytes, params: Params) -> Chain:
         document: Any = json.loads(decode_upload(content))
     except (ValueError, RecursionError):  # DataError included: reading it as a log says the same with a line number
         return from_log(parse_jsonl_sequences(content), params)
-    if isinstance(document, dict) and "prompt" in document and "next" in document:
-        document = [document]
-    if isinstance(document, list) and document and isinstance(document[0], dict):
-        lines = "\n".join(json.dumps(row) for row in cast("list[Any]", document))
-        return from_log(parse_jsonl_sequences(lines.encode()), params)
+    if is_listed(document) or (isinstance(document, dict) and "prompt" in document and "next" in document):
+        return from_log(parse_jsonl_sequences(content), params)
     return _from_table(from_json(document), params)
 
 
-def _from_table(table: Table, params: Params, design: Design | None = None) -> Chain:
+def _from_table(named: NamedChain, params: Params, design: Design | None = None) -> Chain:
     """The problem with this base chain; ``design`` replaces the training prompts that the parameters would draw."""
-    values: dict[str, object] = {"transition": table.transition.tolist(), "token_names": table.names or None}
+    values: dict[str, object] = {"transition": named.transition.tolist(), "token_names": named.names or None}
     values |= {"sequences": None, "labels": None}
-    if table.prompt:
-        values |= {"prompt": table.prompt}
+    if named.prompt:
+        values |= {"prompt": named.prompt}
     if design is None:
         return draw(params.with_values(**values), params.data_seed)
     values |= {"n_samples": 100, "unseen_pairs": 0, "islands": 1}

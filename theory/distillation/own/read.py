@@ -38,7 +38,7 @@ def load(content: bytes, filename: str, params: Params) -> Regression:
     features, labels = table.features, table.labels
     given = table.names or ("",) * features.shape[1]
     names = tuple(name or f"column {number}" for number, name in enumerate(given, start=1))
-    notes: list[str] = []
+    notes = [*table.notes]
     varies = np.ptp(features, axis=0) > 0
     if not varies.all():
         features = features[:, varies]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from theory.core.errors import DataError
 from theory.distillation.problem import Floats
 from theory.shared.files.arrays import read_arrays
 from theory.shared.files.tables import MOST_ENTRIES, Row, read_table
+from theory.shared.files.text import short
 
 MOST_BYTES = 200 * 2**20
 LABEL_NAMES = ("y", "label", "labels", "target", "targets")
@@ -31,6 +32,7 @@ class FeatureTable:
     features: Floats
     labels: npt.NDArray[Any] | None
     names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def read_features(content: bytes, filename: str) -> FeatureTable:
@@ -49,14 +51,14 @@ def read_features(content: bytes, filename: str) -> FeatureTable:
 
 def _from_text(content: bytes) -> FeatureTable:
     table = read_table(content, label_column=_label_column, words=_WORDS, most_bytes=MOST_BYTES)
-    features, names = table.values, table.names
+    features, names, notes = table.values, table.names, ()
     if names and not names[0] and _are_row_numbers(features[:, 0]):
-        features, names = features[:, 1:], names[1:]
+        features, names, notes = features[:, 1:], names[1:], ("A column of row numbers was left out.",)
     if not features.shape[1]:
         raise DataError("wrong_shape", "the table has no column of features.")
     if table.labels is not None and table.labels.dtype.kind == "U":
         _check_present(np.isin(np.char.lower(table.labels), _MISSING), "the label column")
-    return _checked(features, table.labels, names)
+    return replace(_checked(features, table.labels, names), notes=notes)
 
 
 def _label_column(header: Sequence[str], _: Row) -> int | None:
@@ -94,11 +96,8 @@ def _checked(features: npt.NDArray[Any], labels: npt.NDArray[Any] | None, names:
             wrong = ~np.isfinite(values.reshape(len(values), -1))
             if wrong.any():
                 column = int(wrong.any(axis=0).argmax())
-                where = (
-                    f"column {names[column]}"
-                    if of == "features" and any(names[column : column + 1])
-                    else f"column {column + 1} of the {of}"
-                )
+                known = names[column] if names and of == "features" else ""
+                where = f"column {short(known)}" if known else f"column {column + 1} of the {of}"
                 _check_present(wrong[:, column], where, int(wrong.any(axis=1).sum()))
     return FeatureTable(table, labels, names)
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from theory.core.errors import DataError
-from theory.icl.own.arrays import arrays_of
 from theory.icl.parameters import Params
 from theory.icl.problem import Floats, Integers, Regression, checked_covariance
+from theory.shared.files.arrays import matrix_from_json, read_arrays
+from theory.shared.files.tables import MOST_ENTRIES, Row, Table, read_table
 from theory.shared.files.text import decode_upload
 
+MOST_BYTES = 16 * 2**20
+"""Largest file of arrays."""
 LARGEST_DIM = 200
 LARGEST_RATIO = 1e12
 """Eigenvalues further apart than this are worth a warning: float64 hardly tells the small ones from zero."""
@@ -22,6 +27,7 @@ _TASKS = ("task_covariance", "Sigma_beta")
 _NEW = ("new_task_covariance", "Sigma_beta_new")
 _TASK_NAMES = ("task", "task_id", "task id", "id")
 _LABELS = ("y", "label", "target")
+_NUMBER_KINDS = "fiu"
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,21 +57,14 @@ def load(content: bytes, filename: str, params: Params) -> Regression:
     """
     suffix = filename.lower().rpartition(".")[2]
     if suffix in ("npy", "npz"):
-        return _problem(_named(arrays_of(content, suffix)))
-    text = decode_upload(content)
+        arrays = read_arrays(content, suffix, _NUMBER_KINDS, MOST_BYTES)
+        return _problem(_named(arrays) if suffix == "npz" else _stacked(arrays[""]))
     if suffix == "json":
-        return _from_json(text)
-    rows = [
-        (number, [cell.strip().strip('"') for cell in line.split(_delimiter(line))])
-        for number, line in enumerate(text.splitlines(), start=1)
-        if line.strip() and not line.lstrip().startswith("#")
-    ]
-    if not rows:
-        raise DataError("empty_file", "the file has no rows.")
-    headed = any(cell and not _is_number(cell) for cell in rows[0][1])
-    if headed and rows[0][1][-1].lower() in _LABELS:
-        return _from_tasks(rows)
-    return _problem({"task_covariance": _numbers(rows[1:] if headed else rows, len(rows[0][1]))})
+        return _from_json(decode_upload(content))
+    table = read_table(content, label_column=_task_column, largest=(MOST_ENTRIES, LARGEST_DIM + 2))
+    if table.names and table.names[-1].lower() in _LABELS:
+        return _from_tasks(table)
+    return _problem({"task_covariance": table.values})
 
 
 def task_moments(features: Floats, labels: Floats, task: Integers) -> TaskMoments:
@@ -106,21 +105,25 @@ def task_moments(features: Floats, labels: Floats, task: Integers) -> TaskMoment
     return TaskMoments(second, (vectors * kept) @ vectors.T, noise, int((values < 0).sum()))
 
 
-def _from_tasks(rows: list[tuple[int, list[str]]]) -> Regression:
-    header = rows[0][1]
-    first = header[0].lower() in _TASK_NAMES
-    if not first or len(header) < 3:
+def _task_column(header: Sequence[str], _: Row) -> int | None:
+    return 0 if header and header[0].lower() in _TASK_NAMES and header[-1].lower() in _LABELS else None
+
+
+def _from_tasks(table: Table) -> Regression:
+    header, dim = table.names, len(table.names) - 1
+    if table.labels is None or not dim:
         expected = "task, then the features, then y"
         raise DataError("wrong_columns", f"the header is {', '.join(header)[:80]}; expected {expected}.")
-    dim = len(header) - 2
     _check_dim(dim)
-    names: dict[str, int] = {}
-    table = _numbers([(number, cells[1:]) for number, cells in rows[1:]], dim + 1)
-    task = np.array([names.setdefault(cells[0], len(names)) for _, cells in rows[1:]], dtype=np.int64)
+    wrong = np.argwhere(~np.isfinite(table.values))
+    if len(wrong):
+        row, column = wrong[0]
+        detail = f"column {header[column]}, row {row + 1} is {table.values[row, column]}"
+        raise DataError("not_finite", f"{detail}; expected a finite number.")
+    names: dict[object, int] = {}
+    task = np.array([names.setdefault(own, len(names)) for own in table.labels.tolist()], dtype=np.int64)
     order = np.argsort(task, kind="stable")
-    features, labels, task = table[order, :-1], table[order, -1], task[order]
-    if not len(labels):
-        raise DataError("empty_file", "the file has a header and no rows.")
+    features, labels, task = table.values[order, :-1], table.values[order, -1], task[order]
     found = task_moments(features, labels, task)
     notes = [f"{len(names)} tasks with {len(labels):,} rows; label noise is about {found.noise_variance:.3g}."]
     mean = features.mean(axis=0)
@@ -142,10 +145,20 @@ def _from_json(text: str) -> Regression:
     except (ValueError, RecursionError) as error:
         raise DataError("not_json", f"the file is not JSON: {error}.") from None
     if isinstance(found, list):
-        return _problem({"task_covariance": found})
+        return _problem({"task_covariance": matrix_from_json(found, "task_covariance")})
     if not isinstance(found, dict):
         raise DataError("wrong_shape", "expected an object of covariances, or rows of one.")
-    return _problem(_named(cast("dict[str, Any]", found)))
+    tables = _named(cast("dict[str, Any]", found))
+    return _problem({name: matrix_from_json(rows, name) for name, rows in tables.items()})
+
+
+def _stacked(table: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+    """Covariances of a ``.npy`` file: (d, d) tasks, or (2, d, d) or (3, d, d) features, tasks and new tasks."""
+    if table.ndim == 2:
+        return {_TASKS[0]: table}
+    if table.ndim == 3 and len(table) in (2, 3):
+        return dict(zip((_FEATURES[0], _TASKS[0], _NEW[0]), table, strict=False))
+    raise DataError("wrong_shape", f"the array has shape {table.shape}; expected (d, d), (2, d, d) or (3, d, d).")
 
 
 def _named(given: dict[str, Any]) -> dict[str, Any]:
@@ -161,7 +174,7 @@ def _named(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _problem(
-    tables: dict[str, Any],
+    tables: Mapping[str, npt.NDArray[Any]],
     features: Floats | None = None,
     labels: Floats | None = None,
     task: Integers | None = None,
@@ -169,10 +182,7 @@ def _problem(
 ) -> Regression:
     said = list(notes or [])
     first = next(iter(tables.values()))
-    try:
-        size = len(first)
-    except TypeError:
-        raise DataError("covariance_shape", f"{next(iter(tables))} must be rows of numbers.") from None
+    size = len(first) if first.ndim else 0
     _check_dim(size)
     checked = {
         name: checked_covariance(table, name, definite=name == "feature_covariance", dim=size)
@@ -195,34 +205,6 @@ def _problem(
     )
 
 
-def _numbers(rows: list[tuple[int, list[str]]], width: int) -> Floats:
-    table = np.zeros((len(rows), width))
-    for place, (number, cells) in enumerate(rows):
-        if len(cells) != width:
-            raise DataError("ragged_rows", f"row {number} has {len(cells)} values; expected {width}.")
-        for column, cell in enumerate(cells):
-            if not _is_number(cell):
-                raise DataError(
-                    "not_numbers", f"row {number}, column {column + 1} is {cell[:40]!r}; expected a number."
-                )
-            table[place, column] = float(cell)
-            if not np.isfinite(table[place, column]):
-                raise DataError("not_finite", f"row {number}, column {column + 1} is {cell[:40]}.")
-    return table
-
-
 def _check_dim(size: int) -> None:
     if not 1 <= size <= LARGEST_DIM:
         raise DataError("wrong_size", f"{size} features; expected 1 to {LARGEST_DIM}.")
-
-
-def _delimiter(line: str) -> str | None:
-    return next((mark for mark in ";\t," if mark in line), None)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True

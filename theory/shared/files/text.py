@@ -6,10 +6,10 @@ import codecs
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeGuard, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +55,26 @@ class TokenRows:
     names: tuple[str, ...]
 
 
+def check_size(size: int, most_bytes: int, when: str = "") -> None:
+    """Refuse what has more than ``most_bytes``.
+
+    Raises:
+        DataError: ``upload_too_large``.
+    """
+    if size > most_bytes:
+        most = f"{most_bytes / 2**20:,.{0 if most_bytes >= 2**20 else 1}f}"
+        raise DataError("upload_too_large", f"the file has {size / 2**20:,.1f} MiB{when}; at most {most} MiB are read.")
+
+
+def short(text: str) -> str:
+    """At most 60 letters of what stands in a file, for a message.
+
+    >>> len(short("tea " * 100))
+    60
+    """
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
 def decode_upload(content: bytes, max_bytes: int = MAX_UPLOAD_BYTES) -> str:
     """Text of an uploaded file: UTF-8, UTF-16/32 (with or without mark), or else Windows-1252/Latin-1.
 
@@ -64,9 +84,7 @@ def decode_upload(content: bytes, max_bytes: int = MAX_UPLOAD_BYTES) -> str:
     >>> decode_upload("naïve".encode("latin-1"))
     'naïve'
     """
-    if len(content) > max_bytes:
-        size, limit = len(content) / 2**20, max_bytes / 2**20
-        raise DataError("upload_too_large", f"the file has {size:,.1f} MiB; at most {limit:,.1f} MiB are read.")
+    check_size(len(content), max_bytes)
     text = _decode(content)
     if not text.strip():
         raise DataError("upload_empty", f"the file has no text ({len(content)} bytes).")
@@ -79,9 +97,9 @@ def decode_upload(content: bytes, max_bytes: int = MAX_UPLOAD_BYTES) -> str:
 
 
 def parse_jsonl_sequences(content: bytes, max_bytes: int = MAX_UPLOAD_BYTES) -> TokenRows:
-    """Prompts and labels from JSON lines.
+    """Prompts and labels from JSON lines, or from one JSON document: a list of such rows, or one row.
 
-    A line is ``{"sequence": [3, 1, 2], "label": 3}``, ``{"prompt": [3, 1, 2], "next": 3}`` or a list whose last entry
+    A row is ``{"sequence": [3, 1, 2], "label": 3}``, ``{"prompt": [3, 1, 2], "next": 3}`` or a list whose last entry
     is the label, ``[3, 1, 2, 3]``.
     Tokens are ids, or words throughout the file, which then get ids by first appearance.
 
@@ -91,20 +109,22 @@ def parse_jsonl_sequences(content: bytes, max_bytes: int = MAX_UPLOAD_BYTES) -> 
     >>> parse_jsonl_sequences(b'["tea", "cup", "tea"]').names
     ('tea', 'cup')
     """
-    rows: list[tuple[list[int | str], int | str]] = []
-    for number, line in enumerate(decode_upload(content, max_bytes).split("\n"), start=1):
-        if line.strip():
-            rows.append(_json_row(line, number))
-    ids: dict[int | str, int] = {}
-    words = {isinstance(token, str) for sequence, label in rows for token in (*sequence, label)}
+    rows = [_tokens(row, number) for number, row in _json_rows(decode_upload(content, max_bytes))]
+    words = {isinstance(token, str) for row in rows for token in row}
     if len(words) > 1:
         raise DataError("jsonl_line", "tokens must be whole numbers or words throughout; the file mixes both.")
-    if words == {False}:
-        return TokenRows([[int(token) for token in sequence] for sequence, _ in rows], [int(y) for _, y in rows], ())
-    sequences = [[ids.setdefault(token, len(ids)) for token in sequence] for sequence, _ in rows]
-    labels = [ids.setdefault(label, len(ids)) for _, label in rows]
+    if words != {True}:
+        return TokenRows([row[:-1] for row in rows], [row[-1] for row in rows], ())
+    ids: dict[str, int] = {}
+    numbered = [[ids.setdefault(word, len(ids)) for word in row] for row in rows]
     # JSON can spell half a surrogate pair, which no file or page can hold.
-    return TokenRows(sequences, labels, tuple(str(token).encode("utf-8", "replace").decode() for token in ids))
+    names = tuple(word.encode("utf-8", "replace").decode() for word in ids)
+    return TokenRows([row[:-1] for row in numbered], [row[-1] for row in numbered], names)
+
+
+def is_listed(document: Any) -> TypeGuard[list[Any]]:
+    """Whether parsed JSON is a list of rows of prompts and labels that have names."""
+    return isinstance(document, list) and isinstance(next(iter(cast("list[Any]", document)), None), dict)
 
 
 def tokenise(text: str, unit: Unit) -> list[str]:
@@ -203,11 +223,24 @@ def _decode_wide(content: bytes) -> str:
     raise DataError("upload_binary", f"this is not a text file: byte {position} is zero.")
 
 
-def _json_row(line: str, number: int) -> tuple[list[int | str], int | str]:
+def _json_rows(text: str) -> Iterator[tuple[int, Any]]:
+    """Rows with their line numbers; rows of a document count as its lines."""
     try:
-        row: Any = json.loads(line)
-    except (RecursionError, ValueError) as error:
-        raise DataError("jsonl_line", f"line {number} is not JSON ({error}): {_short(line)}") from None
+        document: Any = json.loads(text)
+    except (RecursionError, ValueError):
+        for number, line in enumerate(text.split("\n"), start=1):
+            if line.strip():
+                try:
+                    yield number, json.loads(line)
+                except (RecursionError, ValueError) as error:
+                    detail = f"line {number} is not JSON ({error}): {short(line)}"
+                    raise DataError("jsonl_line", detail) from None
+    else:
+        yield from enumerate(document if is_listed(document) else [document], start=1)
+
+
+def _tokens(row: Any, number: int) -> list[Any]:
+    """Prompt and label of a row: all ids or words."""
     tokens: list[Any] = []
     if isinstance(row, list):
         tokens = cast("list[Any]", row)
@@ -218,13 +251,9 @@ def _json_row(line: str, number: int) -> tuple[list[int | str], int | str]:
                 tokens = [*fields[prompt], fields[following]]
     if not tokens:
         wanted = '{"sequence": [...], "label": ...}, {"prompt": [...], "next": ...} or a list that ends in its label'
-        raise DataError("jsonl_line", f"line {number} is {_short(line)}; expected {wanted}.")
+        raise DataError("jsonl_line", f"line {number} is {short(json.dumps(row))}; expected {wanted}.")
     for token in tokens:
         if type(token) not in (int, str):
-            shown = _short(json.dumps(token))
+            shown = short(json.dumps(token))
             raise DataError("jsonl_line", f"line {number} has token {shown}; expected an id or a word.")
-    return tokens[:-1], tokens[-1]
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else text[:57] + "..."
+    return tokens

@@ -10,15 +10,15 @@ from xarray import Dataset
 
 from theory.ccmc import flow
 from theory.ccmc.claims import assumptions as needs
-from theory.ccmc.claims.assumptions import CHAIN as PROBLEM
-from theory.ccmc.claims.measures import run_counts
-from theory.ccmc.claims.winners import growth_checks, sets_dataset
+from theory.ccmc.claims.measures import moved
+from theory.ccmc.claims.winners import growth_checks, measured_sets, sets_dataset
 from theory.ccmc.experiments.generation import generation
 from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain, Floats
 from theory.ccmc.simulation.sampling import tempered
-from theory.ccmc.winners import Booleans, winner_sets
-from theory.core.vocabulary import Assumption, Check, Claim, Rival
+from theory.ccmc.winners import single_winners, winner_sets
+from theory.core.vocabulary import Assumption, Check, Claim, Rival, Symbol
+from theory.shared.statistics import mean_of, variables
 
 SLOPE_RESOLUTION, WON_RESOLUTION = 0.08, 0.1
 PATHS = 256
@@ -36,7 +36,8 @@ def _growth(params: Params, chain: Chain, cooled: Callable[[Floats, float], Floa
     """Winner sets and exponents from those at T_a = 1; how far the flow is from them after so many tokens."""
     sets = winner_sets(chain.transition)
     sets = replace(sets, exponents=np.where(sets.support, 1.0, cooled(sets.exponents, params.attention_temperature)))
-    return sets_dataset(params, _cold(params, chain), sets).assign(elsewhere=((), _elsewhere(params, chain)))
+    about = {"long_name": "at most this share of texts is won by tokens that cannot win alone"}
+    return sets_dataset(params, _cold(params, chain), sets).assign(elsewhere=((), _elsewhere(params, chain), about))
 
 
 def _elsewhere(params: Params, chain: Chain) -> float:
@@ -47,22 +48,15 @@ def _elsewhere(params: Params, chain: Chain) -> float:
     end = np.array([max(float(np.log(params.n_tokens / len(chain.prompt))), 0.0)])
     starts = flow.spread_starts(chain.initial_counts, PATHS)
     won = flow.trajectories(_cold(params, chain).transition, starts, end)[:, 0].argmax(axis=1)
-    return min(float((~_alone(chain)[won]).mean()) + 3 / PATHS, 1.0)
-
-
-def _alone(chain: Chain) -> Booleans:
-    """Which tokens win alone at T_a = 1, (K,)."""
-    found = winner_sets(chain.transition).support
-    return np.asarray(found[found.sum(axis=1) == 1].any(axis=0), dtype=bool)
+    return min(float((~np.isin(won, single_winners(chain.transition))).mean()) + 3 / PATHS, 1.0)
 
 
 def _attention_needs(params: Params, chain: Chain) -> tuple[Assumption, ...]:
-    plain = params.model_copy(update={"attention_temperature": 1.0})
     sets = [winner_sets(tempered(chain.transition, t)) for t in (1.0, params.attention_temperature)]
     sizes = [int(found.support.sum(axis=1).max(initial=0)) for found in sets]
     detail = f"largest winner sets: {sizes[0]} at T_a = 1, {sizes[1]} now"
     return (
-        needs.plain_generation(plain),
+        needs.plain_generation(params, but="attention_temperature"),
         needs.full_support(chain),
         needs.whole_prompt(chain),
         needs.generates(params, chain),
@@ -71,27 +65,30 @@ def _attention_needs(params: Params, chain: Chain) -> tuple[Assumption, ...]:
     )
 
 
-def _compare_attention(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
+def _measure_attention(params: Params, chain: Chain, raw: Dataset) -> Dataset:
+    """Where texts end, and how many are won by a token that is not the most probable one after itself."""
+    found = measured_sets(chain, raw)
+    repeats = np.diag(chain.transition) >= chain.transition.max(axis=1)
+    won = found.run_share.values.argmax(axis=1)
+    return found.assign(variables("elsewhere", (), mean_of(~repeats[won])))
+
+
+def _compare_attention(params: Params, chain: Chain, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
     """Runs are won by tokens that win alone at T_a = 1; in each winner's runs losers grow with the cooled exponents."""
-    times, counts = run_counts(raw)
-    won, runs = counts[:, -1].argmax(axis=1), len(counts)
-    allowed = float(prediction.elsewhere)
-    foreign, error = float((~_alone(chain)[won]).mean()), float(np.sqrt(max(allowed, 1 / runs) / runs))
-    name = "runs won by a token that cannot win alone"
+    runs, allowed = measured.sizes["run"], float(prediction.elsewhere)
     found = Check(
-        name=name,
-        deviation=foreign,
+        name="runs won by a token that cannot win alone",
+        deviation=float(measured.elsewhere),
         allowance=(-np.inf, allowed),
         resolution=WON_RESOLUTION,
-        standard_error=error,
-        dof=np.inf,
+        standard_error=float(np.sqrt(max(allowed, 1 / runs) / runs)),
         replicates=runs,
         raise_hint="n_tokens",
     )
     if not prediction.sizes["winner_set"]:
         return (found,)
-    nearest = prediction.winner_shares.values[:, won].argmax(axis=0)
-    return (found, *growth_checks(chain, prediction, times, counts, nearest, SLOPE_RESOLUTION))
+    nearest = prediction.winner_shares.values[:, measured.run_share.values.argmax(axis=1)].argmax(axis=0)
+    return (found, *growth_checks(chain, prediction, measured, nearest, SLOPE_RESOLUTION))
 
 
 attention_temperature_no_cure = Claim(
@@ -100,6 +97,12 @@ attention_temperature_no_cure = Claim(
     statement="Dividing the attention logits by T_a replaces P by its power 1/T_a. Row maxima stay where they are, so "
     "the same tokens win alone at every temperature; losers only fade with other exponents, θ to the power 1/T_a.",
     latex=r"P_{kj}\mapsto P_{kj}^{1/T_a}/\textstyle\sum_l P_{kl}^{1/T_a}:\qquad \theta_i\mapsto\theta_i^{1/T_a}",
+    short="Cold attention repeats",
+    symbols={
+        "T_a": Symbol("attention temperature", "attention_temperature"),
+        "P_{kj}": Symbol("base chain: from last token k to j", "transition"),
+        r"\theta_i": Symbol("growth exponent of token i", "growth_exponents"),
+    },
     source="ours, beyond arXiv 2402.13512",
     kind="extension",
     defaults={
@@ -110,12 +113,13 @@ attention_temperature_no_cure = Claim(
         "count_others": 3,
         "n_tokens": 10_000_000,
     },
-    uses=PROBLEM | {"n_tokens", "attention_temperature"},
+    uses=needs.TEXT | {"n_tokens"},
     resolution=SLOPE_RESOLUTION,
     assumptions=_attention_needs,
     predict=_predict_attention,
+    measure=_measure_attention,
     compare=_compare_attention,
-    mutate=lambda prediction, amount: prediction.assign(growth_exponents=prediction.growth_exponents + 1.05 * amount),
+    mutate=moved("growth_exponents"),
     experiment=generation,
     rivals=(
         Rival(

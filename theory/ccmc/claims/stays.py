@@ -17,33 +17,35 @@ SAME_MIXTURE = 1e-3
 SMALL, MOMENTS, MOST_STRETCH = 1e-4, 12, 3.0
 
 
-def stay_checks(chain: Chain, prediction: Dataset, raw: Dataset, resolution: float) -> list[Check]:
+def median_check(
+    name: str, values: Floats, allowed: float, resolution: float, hint: str = "n_tokens", low: float = -np.inf
+) -> Check:
+    """The check of the median of runs (R,), which should lie from ``low`` to ``allowed``."""
+    return Check(
+        name=name,
+        deviation=float(np.median(values)),
+        allowance=(low, allowed),
+        resolution=resolution,
+        standard_error=median_error(values),
+        dof=len(values) - 1,
+        replicates=len(values),
+        raise_hint=hint,
+    )
+
+
+def stay_checks(chain: Chain, prediction: Dataset, measured: Dataset, resolution: float) -> list[Check]:
     """Median L1 distance, at the end, of texts that began near each winner set, where the experiment found it."""
-    ends = raw.stayed.transpose("seed", "text", "rest", "token").values
-    ends = ends.reshape(-1, *ends.shape[2:])
-    mixtures = raw.mixture.transpose("seed", "rest", "token").values[0]
+    ends, mixtures = measured.stayed.values, measured.mixture.values
     found: list[Check] = []
     for index, shares in enumerate(prediction.winner_shares.values):
         away = np.abs(mixtures - shares).sum(axis=1)
         if not len(away) or away.min() > SAME_MIXTURE:
             continue
         allowed = _wander(chain.transition, shares)
-        distance = np.abs(ends[:, away.argmin()] - shares).sum(axis=1)
         if allowed <= 0.6 * resolution:
+            distance = np.abs(ends[:, away.argmin()] - shares).sum(axis=1)
             name = f"median distance of texts that began near winner set {index}"
-            middle, error, runs = float(np.median(distance)), median_error(distance), len(distance)
-            found.append(
-                Check(
-                    name=name,
-                    deviation=middle,
-                    allowance=(-np.inf, allowed),
-                    resolution=resolution,
-                    standard_error=error,
-                    dof=runs - 1,
-                    replicates=runs,
-                    raise_hint="seeds",
-                )
-            )
+            found.append(median_check(name, distance, allowed, resolution, "seeds"))
     return found
 
 

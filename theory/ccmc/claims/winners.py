@@ -10,14 +10,21 @@ from xarray import Dataset
 
 from theory.ccmc import flow
 from theory.ccmc.claims import assumptions as needs
-from theory.ccmc.claims.assumptions import CHAIN as PROBLEM
-from theory.ccmc.claims.measures import median_error, record_at, run_counts
-from theory.ccmc.claims.stays import stay_checks
+from theory.ccmc.claims.measures import (
+    by_winners,
+    growth_from,
+    median_error,
+    record_at,
+    run_counts,
+    set_label,
+)
+from theory.ccmc.claims.stays import median_check, stay_checks
 from theory.ccmc.experiments.stays import stays
 from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain
 from theory.ccmc.winners import FixedPoints, fixed_points, winner_sets
-from theory.core.vocabulary import Assumption, Check, Claim, Rival
+from theory.core.vocabulary import Assumption, Check, Claim, Predict, Rival, Symbol
+from theory.shared.statistics import mean_of, pooled
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -56,16 +63,44 @@ def sets_dataset(params: Params, chain: Chain, sets: FixedPoints) -> Dataset:
     return Dataset(
         {
             "winner_shares": (("winner_set", "token"), sets.shares, {"long_name": "shares m*", "spec_name": "m"}),
-            "growth_exponents": (("winner_set", "token"), sets.exponents, {"spec_name": "theta"}),
-            "relaxation_rate": (("winner_set",), sets.rate, {"long_name": "slowest rate in log-time"}),
-            "settling_distance": (
+            "winner_shares_allowance": (
                 (),
                 left + 3 * params.n_tokens ** max(slowest, -0.5),
                 {"long_name": "L1 distance left"},
             ),
-            "growth_error": (("winner_set", "token"), drift, {"long_name": "exponent still off by"}),
+            "growth_exponents": (("winner_set", "token"), sets.exponents, {"spec_name": "theta"}),
+            "growth_exponents_allowance": (("winner_set", "token"), drift, {"long_name": "exponent still off by"}),
+            "relaxation_rate": (
+                ("winner_set",),
+                sets.rate,
+                {"long_name": "slowest rate in log-time", "not_measured": "only where texts end is judged"},
+            ),
         },
-        coords={"token": np.arange(size), "winner_set": np.arange(found)},
+        coords={"token": np.arange(size), "winner_set": [set_label(chain, support) for support in sets.support]},
+    )
+
+
+def measured_sets(chain: Chain, raw: Dataset) -> Dataset:
+    """Final shares and growth of the runs that ended with each set of tokens; the same of every run beside."""
+    times, counts = run_counts(raw)
+    first = record_at(times, float(times[-1]) * float(times[-1] / times[0]) ** -WINDOW)
+    shares = counts[:, -1] / counts[:, -1].sum(axis=1, keepdims=True)
+    growth = growth_from(times, counts, first)
+    sets, having = by_winners(shares)
+    dims = ("winner_set", "token")
+    each = [mean_of(shares[runs]) for runs in having]
+    errors = [np.apply_along_axis(median_error, 0, growth[runs]) for runs in having]
+    return Dataset(
+        {
+            "winner_shares": (dims, np.array([found.mean for found in each])),
+            "winner_shares_se": (dims, np.array([found.error for found in each])),
+            "growth_exponents": (dims, np.array([np.median(growth[runs], axis=0) for runs in having])),
+            "growth_exponents_se": (dims, np.array(errors)),
+            "run_share": (("run", "token"), shares),
+            "run_growth": (("run", "token"), growth, {"log_time": float(np.log(times[-1] / times[first]))}),
+            "early_count": (("run", "token"), counts[:, first]),
+        },
+        coords={"token": np.arange(chain.vocab_size), "winner_set": [set_label(chain, members) for members in sets]},
     )
 
 
@@ -73,83 +108,57 @@ def _predict(params: Params, chain: Chain) -> Dataset:
     return sets_dataset(params, chain, winner_sets(chain.transition))
 
 
-def _compare(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
+def _measure(params: Params, chain: Chain, raw: Dataset) -> Dataset:
+    """Where texts from the prompt end, and where those that began near a mixture at rest do."""
+    return measured_sets(chain, raw).assign(
+        mixture=(("rest", "token"), raw.mixture.values[0]),
+        stayed=(("text", "rest", "token"), pooled(raw.stayed, ("seed", "text"))),
+    )
+
+
+def _compare(params: Params, chain: Chain, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
     """Median L1 distance of the final shares from the nearest winner set; growth of the losers in each set; whether
     texts that begin near a winner set stay with it."""
-    times, counts = run_counts(raw)
-    runs = len(counts)
-    shares = counts[:, -1] / counts[:, -1].sum(axis=1, keepdims=True)
-    allowed = float(prediction.settling_distance)
     if not prediction.sizes["winner_set"]:
-        return (
-            Check(
-                name="distance to a winner set",
-                deviation=2.0,
-                allowance=(-np.inf, 0.0),
-                resolution=RESOLUTION,
-                standard_error=0.0,
-                dof=np.inf,
-                replicates=runs,
-                raise_hint="n_tokens",
-            ),
-        )
-    distance = np.abs(shares[:, None, :] - prediction.winner_shares.values).sum(axis=2)
-    away, nearest = distance.min(axis=1), distance.argmin(axis=1)
-    middle, error = float(np.median(away)), median_error(away)
-    name = "median distance to the nearest winner set"
-    found = [
-        Check(
-            name=name,
-            deviation=middle,
-            allowance=(-np.inf, allowed),
-            resolution=RESOLUTION,
-            standard_error=error,
-            dof=runs - 1,
-            replicates=runs,
-            raise_hint="n_tokens",
-        )
-    ]
-    found += growth_checks(chain, prediction, times, counts, nearest, GROWTH_RESOLUTION)
-    return (*found, *stay_checks(chain, prediction, raw, RESOLUTION))
+        nowhere = np.full(measured.sizes["run"], 2.0)
+        return (median_check("distance to a winner set", nowhere, 0.0, RESOLUTION),)
+    away, nearest = nearest_set(prediction, measured)
+    allowed = float(prediction.winner_shares_allowance)
+    return (
+        median_check("median distance to the nearest winner set", away, allowed, RESOLUTION),
+        *growth_checks(chain, prediction, measured, nearest, GROWTH_RESOLUTION),
+        *stay_checks(chain, prediction, measured, RESOLUTION),
+    )
+
+
+def nearest_set(prediction: Dataset, measured: Dataset) -> tuple[Floats, Integers]:
+    """L1 distance (R,) of each run's final shares from the nearest predicted winner set, and which that is (R,)."""
+    distance = np.abs(measured.run_share.values[:, None] - prediction.winner_shares.values).sum(axis=2)
+    return distance.min(axis=1), distance.argmin(axis=1)
 
 
 def growth_checks(
-    chain: Chain, prediction: Dataset, times: Floats, counts: Floats, nearest: Integers, resolution: float
+    chain: Chain, prediction: Dataset, measured: Dataset, nearest: Integers, resolution: float
 ) -> list[Check]:
-    """Median growth of each loser in the runs (R, M, K) that end ``nearest`` (R,) to each set, against its exponent."""
+    """Median growth of each loser in the runs that end ``nearest`` (R,) to each set, against its exponent."""
     found: list[Check] = []
-    first = record_at(times, float(times[-1]) * float(times[-1] / times[0]) ** -WINDOW)
-    length = float(np.log(times[-1] / times[first]))
-    for index, token in np.argwhere(prediction.growth_error.values <= resolution / 3):
-        mine = counts[nearest == index][:, :, token]
-        inside = prediction.winner_shares.values[index, token] > 0
-        if inside or len(mine) < ENOUGH_RUNS or np.median(mine[:, first]) < ENOUGH_TOKENS:
+    error = prediction.growth_exponents_allowance.values
+    for index, token in np.argwhere((error <= resolution / 3) & (prediction.winner_shares.values == 0)).tolist():
+        mine = nearest == index
+        if mine.sum() < ENOUGH_RUNS or np.median(measured.early_count.values[mine, token]) < ENOUGH_TOKENS:
             continue
-        growth = np.log(np.maximum(mine[:, -1], 1) / np.maximum(mine[:, first], 1)) / length
-        value = float(np.median(growth) - prediction.growth_exponents[index, token])
+        growth = measured.run_growth.values[mine, token] - float(prediction.growth_exponents[index, token])
         # The log of a whole count N is off by at most 1/N.
-        drift = float(prediction.growth_error[index, token]) + 1 / (ENOUGH_TOKENS * length)
-        name = f"growth exponent of {chain.name(int(token))} beside winner set {index}"
-        error = median_error(growth)
-        found.append(
-            Check(
-                name=name,
-                deviation=value,
-                allowance=(-drift, drift),
-                resolution=resolution,
-                standard_error=error,
-                dof=len(mine) - 1,
-                replicates=len(mine),
-                raise_hint="n_tokens",
-            )
-        )
+        drift = float(error[index, token]) + 1 / (ENOUGH_TOKENS * measured.run_growth.attrs["log_time"])
+        name = f"growth exponent of {chain.name(token)} beside winner set {index}"
+        found.append(median_check(name, growth, drift, resolution, low=-drift))
     return found
 
 
 def _needs(params: Params, chain: Chain) -> tuple[Assumption, ...]:
     points = fixed_points(chain.transition)
     sets = winner_sets(chain.transition)
-    left = float(sets_dataset(params, chain, sets).settling_distance)
+    left = float(sets_dataset(params, chain, sets).winner_shares_allowance)
     slow = float(sets.rate.max(initial=-1.0))
     return (
         needs.plain_generation(params),
@@ -175,7 +184,7 @@ def _mutate(prediction: Dataset, amount: float) -> Dataset:
     return prediction.assign(winner_shares=(("winner_set", "token"), shares))
 
 
-def _of(change: Callable[[Floats], FixedPoints]) -> Callable[[Params, Chain], Dataset]:
+def _of(change: Callable[[Floats], FixedPoints]) -> Predict[Params, Chain]:
     return lambda params, chain: sets_dataset(params, chain, change(chain.transition))
 
 
@@ -225,13 +234,23 @@ winner_sets_claim = Claim(
     "linear system, and attracts exactly when its Jacobian is stable and no token outside can invade it.",
     latex=r"u_S=P_{SS}^{-\top}\mathbf 1>0,\quad m_S=\mathrm{diag}(u_S)P_{SS}\,m_S,\qquad "
     r"\theta_i=\sum_{k\in S}u_kP_{ki}<1,\quad \max\operatorname{Re}\lambda(J)<0",
+    short="Which tokens win",
+    symbols={
+        "S": Symbol("a set of tokens that may win", "winner_set"),
+        "P_{SS}": Symbol("base chain among them", "transition"),
+        "u_S": Symbol("how often each of them is last, over how easily it is reached"),
+        "m_S": Symbol("their shares of the text", "winner_shares"),
+        r"\theta_i": Symbol("growth exponent of a token outside", "growth_exponents"),
+        r"\lambda(J)": Symbol("rates at which shares come back: eigenvalues of the Jacobian", "relaxation_rate"),
+    },
     source="ours; the two-token case is in the paper",
     kind="extension",
     defaults={"transition": TWO_WINNERS, "n_tokens": 1_000_000, "replicates": 12},
-    uses=PROBLEM | {"n_tokens"},
+    uses=needs.TEXT | {"n_tokens"},
     resolution=RESOLUTION,
     assumptions=_needs,
     predict=_predict,
+    measure=_measure,
     compare=_compare,
     mutate=_mutate,
     experiment=stays,

@@ -78,7 +78,7 @@ def show(options: argparse.Namespace) -> int:
     home = catalog.room_of(claim)
     params: Any = catalog.parameters(claim)
     assumptions = claim.assumptions(params, home.draw(params, params.data_seed))
-    entering = [spec for spec in specs(home.Params) if spec.name in claim.uses | claim.experiment.uses]
+    entering = [spec for spec in specs(home.Params) if spec.name in claim.reads]
     if options.json:
         _say(report.to_json(report.show_document(claim, params, assumptions, entering)))
     else:
@@ -207,14 +207,20 @@ def store(options: argparse.Namespace) -> int:
             raise BenchError(f"The store at {kept.path} cannot be changed: {error.strerror}.") from None
     else:
         found = kept.usage()
-    _say(report.to_json(report.plain(asdict(found) | {"path": str(found.path)})) if options.json else terminal.usage_text(found))
+    _say(
+        report.to_json(report.plain(asdict(found) | {"path": str(found.path)}))
+        if options.json
+        else terminal.usage_text(found)
+    )
     return 0
 
 
 def new_room(options: argparse.Namespace) -> int:
     """``theory new-room NAME``"""
     written = scaffold.new_room(options.name)
-    _say(report.to_json({"written": [str(path) for path in written]}) if options.json else terminal.written_text(written))
+    _say(
+        report.to_json({"written": [str(path) for path in written]}) if options.json else terminal.written_text(written)
+    )
     return 0
 
 

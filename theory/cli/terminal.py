@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -12,6 +13,7 @@ from xarray import Dataset
 
 from theory.core.bench import Result
 from theory.core.parameters import Spec
+from theory.core.store import Usage
 from theory.core.vocabulary import AnyClaim, AnyRoom, Assumption, JudgedCheck, Status, Verdict
 
 WIDTH = 100
@@ -101,7 +103,7 @@ def check_text(result: Result, style: Style) -> str:
     lines += _section(heading, assumption_lines(result.assumptions, style), style)
     slips = {rival.name: rival.slip for rival in claim.rivals}
     lines += _section("Wrong formulas here", rival_lines(result.rivals, slips), style)
-    replicated = "seeds" if claim.experiment.replication == "seed" else "instances"
+    replicated = "seeds" if claim.replication == "seed" else "instances"
     count = result.seeds if replicated == "seeds" else len(result.instances)
     took = f"{count} {replicated}, {result.computed} measured now, {result.seconds:.1f} s"
     lines += ["", style.faint(f"  {took}; data sha256 {result.shown.problem.fingerprint[:12]}")]
@@ -227,4 +229,6 @@ def usage_text(usage: Usage) -> str:
 def written_text(written: Sequence[Path]) -> str:
     """The files of a new room, and what to do next."""
     room = written[0].parent.name
-    return "\n".join([*map(str, written), "", f"Next: theory check --all, make app (the room {room}), CONTRIBUTING.md."])
+    return "\n".join(
+        [*map(str, written), "", f"Next: theory check --all, make app (the room {room}), CONTRIBUTING.md."]
+    )

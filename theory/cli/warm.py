@@ -18,7 +18,7 @@ def warm() -> None:
     """Predict and measure every claim once, briefly, with a store that is thrown away."""
     with TemporaryDirectory() as folder:
         for claim in catalog.claims():
-            brief = {"steps": STEPS} if "steps" in claim.experiment.uses else {}
+            brief = {"steps": STEPS} if "steps" in claim.reads else {}
             params = catalog.parameters(claim, brief)
             bench.check_claim(claim, params, seeds=1, store=Store(Path(folder)), rivals=False)
 

@@ -137,7 +137,8 @@ def _restricted(model: type[P], names: frozenset[str], reader: str) -> type[P]:
             raise Undeclared(f"{reader} reads the parameter {name}, which it does not declare in `uses`.")
         return model.__getattribute__(self, name)
 
-    return type(model.__name__, (model,), {"__getattribute__": read, "__module__": model.__module__})
+    view = type(model.__name__, (model,), {"__getattribute__": read, "__module__": model.__module__})
+    return cast("type[P]", view)
 
 
 @cache

@@ -10,7 +10,7 @@ import hashlib
 import html
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,8 +20,9 @@ from theory.core import catalog
 from theory.core.bench import check_claim
 from theory.core.compare import named_alike
 from theory.core.errors import BenchError
+from theory.core.store import session_store
 from theory.core.vocabulary import AnyClaim, AnyRoom, Assumption, Stop
-from widgets.kit import controls, panel, theme
+from widgets.kit import controls, panel, sources, theme
 from widgets.kit.claim_picture import claim_picture, picture_of
 from widgets.kit.export import Upload
 
@@ -276,6 +277,29 @@ def claim_figure(run: panel.Run, screen: Screen) -> Shown | str:
         screen,
         judged=True,
     )
+
+
+def study(
+    page: Page, pasted: str, uploaded: Sequence[Any], rested: Rested, publish: Callable[[panel.Run], None]
+) -> str:
+    """Judge the page's claim on a person's own data; returns what the run belongs to, "" while nothing was given.
+
+    Nothing measured on a person's own data outlives the run.
+    """
+    if not uploaded and not pasted.strip():
+        return ""
+    source = sources.source_of(pasted, uploaded)
+    claim = rested.run.result.claim if rested.run.result else controls.claim_of(page.room, page.home)
+    key = source.key(claim.id, rested.params)
+
+    def work(report: panel.Report, stop: Stop) -> None:
+        problem = page.room.load(source.content, source.name, rested.params)
+        with session_store() as store:
+            result = check_claim(claim, rested.params, SEEDS, problem=problem, store=store, stop=stop)
+        report(1.0, result=result)
+
+    panel.run_in_background(key, work, publish)
+    return key
 
 
 def measure_figure(

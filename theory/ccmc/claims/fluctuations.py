@@ -12,15 +12,15 @@ from xarray import Dataset
 
 from theory.ccmc import flow
 from theory.ccmc.claims import assumptions as needs
-from theory.ccmc.claims.assumptions import CHAIN as PROBLEM
-from theory.ccmc.claims.measures import run_counts
+from theory.ccmc.claims.measures import run_counts, steps_apart
 from theory.ccmc.experiments.generation import generation
 from theory.ccmc.fluctuations import limit_covariance, long_run_covariance
 from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain
 from theory.ccmc.winners import FixedPoints, jacobian, tangent_basis, winner_sets
 from theory.core.errors import DataError
-from theory.core.vocabulary import Assumption, Check, Claim, Rival
+from theory.core.vocabulary import Assumption, Check, Claim, Rival, Symbol
+from theory.shared.statistics import mean_of, variables
 
 Floats = npt.NDArray[np.float64]
 RESOLUTION, LAW_RESOLUTION = 0.2, 0.12
@@ -91,7 +91,7 @@ def _dataset(params: Params, chain: Chain, found: Interior | None, covariance: F
         {
             "mean_shares": (("token",), shares, {"long_name": "shares m*"}),
             "covariance": (("token", "other_token"), covariance, {"long_name": "n x covariance of the shares"}),
-            "finite_size_error": ((), error, {"long_name": "relative error at so many tokens"}),
+            "covariance_allowance": (("token", "other_token"), error * np.abs(covariance)),
         },
         coords={"token": np.arange(size), "other_token": np.arange(size)},
     )
@@ -102,55 +102,75 @@ def _predict(params: Params, chain: Chain) -> Dataset:
     return _dataset(params, chain, found, _covariance(found, chain.vocab_size))
 
 
-def _compare(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
+def _relative_error(prediction: Dataset) -> float:
+    """Relative error of the covariance at so many tokens; infinite where it has no limit."""
+    allowed = float(prediction.covariance_allowance[0, 0] / prediction.covariance[0, 0])
+    return float(np.inf) if np.isnan(allowed) else allowed
+
+
+def _measure(params: Params, chain: Chain, raw: Dataset) -> Dataset:
+    """Mean shares at the end, and n times the covariance read off the quantiles of sums and differences of shares:
+    moments may be ruled by rare texts that begin with one token only."""
+    times, counts = run_counts(raw)
+    shares = counts[:, -1] / counts[:, -1].sum(axis=1, keepdims=True)
+    scaled: Floats = np.sqrt(times[-1]) * (shares - np.median(shares, axis=0))
+
+    def spread(values: Floats) -> Floats:
+        low, high = np.quantile(values, [LEVEL, 1 - LEVEL], axis=0)
+        return ((high - low) / (2 * SCORE)) ** 2
+
+    one, other = scaled[:, :, None], scaled[:, None, :]
+    covariance = (spread(one + other) - spread(one - other)) / 4
+    each = np.sqrt(np.diag(covariance))
+    pair = ("token", "other_token")
+    about = {"dof": max(len(shares) - 1, 1), "replicates": len(shares)}
+    return Dataset(
+        {
+            **variables("mean_shares", ("token",), mean_of(shares)),
+            "covariance": (pair, covariance),
+            "covariance_se": (pair, SCALE_ERROR / np.sqrt(len(shares)) * np.outer(each, each), about),
+            "scaled_share": (("run", "token"), scaled, {"tokens": float(times[-1])}),
+        }
+    )
+
+
+def _compare(params: Params, chain: Chain, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
     """For each token, n times the squared spread over its limit, and the Kolmogorov distance from that Gaussian.
 
     The theorem is about laws, and the spread is read off quantiles: moments may be ruled by rare texts that begin with
     one token only.
     """
-    times, counts = run_counts(raw)
-    runs, allowed = len(counts), float(prediction.finite_size_error)
-    shares = counts[:, -1] / counts[:, -1].sum(axis=1, keepdims=True)
+    runs, n_tokens = measured.sizes["run"], measured.scaled_share.attrs["tokens"]
+    allowed = _relative_error(prediction)
     tokens = range(chain.vocab_size if chain.vocab_size > 2 else 1)  # two shares sum to 1
     bound = float(np.sqrt(np.log(4 * len(tokens) / FALSE_ALARM) / (2 * runs)))
     found: list[Check] = []
     for token in tokens:
-        ranked = np.sqrt(times[-1]) * np.sort(shares[:, token] - np.median(shares[:, token]))
-        limit = float(np.sqrt(prediction.covariance[token, token]))
-        low, high = np.quantile(ranked, [LEVEL, 1 - LEVEL])
-        ratio = float(((high - low) / (2 * SCORE * limit)) ** 2)
-        name, error = f"n Var of {chain.name(token)} over its limit − 1", SCALE_ERROR / np.sqrt(runs) * ratio
-        found.append(
+        limit = float(prediction.covariance[token, token])
+        law: Floats = special.ndtr(np.sort(measured.scaled_share.values[:, token]) / np.sqrt(limit))
+        # A relative error e of the variance moves a normal law by less than e/8; its skewness is of order 1/√n; the
+        # median in place of the mean costs as much as the law itself.
+        width = 2 * bound + allowed / 8 + float(1 / np.sqrt(n_tokens))
+        found += [
             Check(
-                name=name,
-                deviation=ratio - 1,
+                name=f"n Var of {chain.name(token)} over its limit − 1",
+                deviation=float(measured.covariance[token, token]) / limit - 1,
                 allowance=(-allowed, allowed),
                 resolution=RESOLUTION,
-                standard_error=error,
+                standard_error=float(measured.covariance_se[token, token]) / limit,
                 dof=runs - 1,
                 replicates=runs,
                 raise_hint="n_tokens",
-            )
-        )
-        steps = np.arange(runs + 1) / runs
-        law: Floats = special.ndtr(ranked / limit)
-        distance = float(np.maximum(law - steps[:-1], steps[1:] - law).max())
-        # A relative error e of the variance moves a normal law by less than e/8; its skewness is of order 1/√n; the
-        # median in place of the mean costs as much as the law itself.
-        width = 2 * bound + allowed / 8 + float(1 / np.sqrt(times[-1]))
-        name = f"distance of {chain.name(token)} from a Gaussian"
-        found.append(
+            ),
             Check(
-                name=name,
-                deviation=distance,
+                name=f"distance of {chain.name(token)} from a Gaussian",
+                deviation=steps_apart(law),
                 allowance=(-np.inf, width),
                 resolution=LAW_RESOLUTION,
-                standard_error=0.0,
-                dof=np.inf,
                 replicates=runs,
                 raise_hint="replicates",
-            )
-        )
+            ),
+        ]
     return tuple(found)
 
 
@@ -169,7 +189,7 @@ def _alone(chain: Chain, sets: FixedPoints) -> Assumption:
 def _needs(params: Params, chain: Chain) -> tuple[Assumption, ...]:
     sets = winner_sets(chain.transition)
     slow = float(sets.relaxation.max(initial=-1.0))
-    error = float(_predict(params, chain).finite_size_error)
+    error = _relative_error(_predict(params, chain))
     return (
         needs.plain_generation(params),
         needs.full_support(chain),
@@ -206,15 +226,26 @@ mixed_clt = Claim(
     "Gaussian, with a covariance that solves a Lyapunov equation: the fast chain's noise, amplified by reinforcement.",
     latex=r"\sqrt n\,(m-m^*)\Rightarrow\mathcal N(0,V),\qquad "
     r"\big(J+\tfrac I2\big)V+V\big(J+\tfrac I2\big)^\top=-\Sigma",
+    short="Mixed texts scatter",
+    symbols={
+        "n": Symbol("number of tokens", "n_tokens"),
+        "m^*": Symbol("shares at which the mixture rests", "mean_shares"),
+        "V": Symbol("n times the covariance of the shares", "covariance"),
+        "J": Symbol("how fast the shares come back: the Jacobian"),
+        r"\Sigma": Symbol("long-run covariance of the last token's chain"),
+    },
     source="ours",
     kind="extension",
     defaults={"odds_first": 0.05, "odds_second": 0.2, "n_tokens": 20_000, "replicates": 400},
-    uses=PROBLEM | {"n_tokens"},
+    uses=needs.TEXT | {"n_tokens"},
     resolution=RESOLUTION,
     assumptions=_needs,
     predict=_predict,
+    measure=_measure,
     compare=_compare,
-    mutate=lambda prediction, amount: prediction.assign(covariance=prediction.covariance / (1 + amount)),
+    mutate=lambda prediction, amount: prediction.assign(
+        {name: prediction[name] / (1 + amount) for name in ("covariance", "covariance_allowance")}
+    ),
     experiment=generation,
     rivals=(
         Rival("no memory", _without_memory, {}, "takes the noise itself for the covariance, without 2|λ| − 1"),

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.interpolate import CubicSpline
 from xarray import Dataset
 
 from theory.ccmc import flow
 from theory.ccmc.claims import assumptions as needs
-from theory.ccmc.claims.assumptions import CHAIN as PROBLEM
-from theory.ccmc.claims.measures import mean_error, record_at, run_counts
+from theory.ccmc.claims.measures import entry_check, moved, run_counts
 from theory.ccmc.experiments.generation import generation
 from theory.ccmc.fluctuations import fundamental_matrix, long_run_covariance
 from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain
+from theory.ccmc.simulation.cost import RECORDS, log_times
 from theory.ccmc.winners import tangent_basis
-from theory.core.vocabulary import Assumption, Check, Claim, Rival
+from theory.core.vocabulary import Assumption, Check, Claim, Rival, Symbol
+from theory.shared.statistics import mean_of, variables
 
 Floats = npt.NDArray[np.float64]
 RESOLUTION = 0.01
-POINTS = 121
 SMALL = 1e-3
 
 
@@ -30,7 +29,9 @@ def _start(chain: Chain) -> Floats:
 
 
 def _log_times(params: Params, chain: Chain) -> Floats:
-    return np.linspace(0, max(float(np.log(params.n_tokens / len(chain.prompt))), SMALL), POINTS)
+    """Where texts are recorded, (M,), from 0 at the end of the prompt."""
+    length = len(chain.prompt)
+    return np.log(log_times(length, max(params.n_tokens, length + 1), RECORDS) / length)
 
 
 def _allowance(chain: Chain, log_times: Floats) -> Floats:
@@ -56,7 +57,7 @@ def _dataset(log_times: Floats, chain: Chain, shares: Floats) -> Dataset:
     return Dataset(
         {
             "shares": (("log_time", "token"), shares, {"long_name": "share of the text", "spec_name": "m"}),
-            "finite_size_error": (("log_time", "token"), _allowance(chain, log_times)),
+            "shares_allowance": (("log_time", "token"), _allowance(chain, log_times)),
         },
         coords={"log_time": log_times, "token": np.arange(chain.vocab_size)},
     )
@@ -67,32 +68,33 @@ def _predict(params: Params, chain: Chain) -> Dataset:
     return _dataset(times, chain, np.exp(flow.trajectories(chain.transition, _start(chain)[None], times)[0]))
 
 
-def _compare(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
-    """Mean shares over all runs, half way (in log-time) and at the end."""
+def _measure(params: Params, chain: Chain, raw: Dataset) -> Dataset:
+    """Mean shares over all runs at every record."""
     times, counts = run_counts(raw)
-    runs, log_times = len(counts), prediction.log_time.values
-    expected = CubicSpline(log_times, prediction.shares.values)
-    found: list[Check] = []
-    for place, index in (("half way", record_at(times, np.sqrt(times[0] * times[-1]))), ("at the end", -1)):
-        shares = counts[:, index] / counts[:, index].sum(axis=1, keepdims=True)
-        now = float(np.log(times[index] / times[0]))
-        allowed = prediction.finite_size_error.values[np.abs(log_times - now).argmin()]
-        deviation, error = shares.mean(axis=0) - expected(now), mean_error(shares)
-        for token in range(chain.vocab_size):
-            name, width = f"share of {chain.name(token)} {place}", float(allowed[token])
-            found.append(
-                Check(
-                    name=name,
-                    deviation=float(deviation[token]),
-                    allowance=(-width, width),
-                    resolution=RESOLUTION,
-                    standard_error=float(error[token]),
-                    dof=runs - 1,
-                    replicates=runs,
-                    raise_hint="initial_tokens",
-                )
-            )
-    return tuple(found)
+    shares = counts / counts.sum(axis=2, keepdims=True)
+    return Dataset(
+        variables("shares", ("log_time", "token"), mean_of(shares)), coords={"log_time": np.log(times / times[0])}
+    )
+
+
+def _compare(params: Params, chain: Chain, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
+    """Mean shares half way (in log-time) and at the end."""
+    log_times = measured.log_time.values
+    half_way = int(np.abs(log_times - log_times[-1] / 2).argmin())
+    return tuple(
+        entry_check(
+            f"share of {chain.name(token)} {place}",
+            prediction,
+            measured,
+            "shares",
+            RESOLUTION,
+            "initial_tokens",
+            log_time=record,
+            token=token,
+        )
+        for place, record in (("half way", half_way), ("at the end", -1))
+        for token in range(chain.vocab_size)
+    )
 
 
 def _needs(params: Params, chain: Chain) -> tuple[Assumption, ...]:
@@ -133,6 +135,15 @@ fluid_limit = Claim(
     "v(m) is the stationary law of the last token while the shares stand still.",
     latex=r"\frac{dm}{d\tau}=v(m)-m,\quad \tau=\log\frac n{n_0},\qquad v=vQ_m,\quad "
     r"Q_m[k,j]=\frac{m_jP_{kj}}{(Pm)_k}",
+    short="Flow in log-time",
+    symbols={
+        "m": Symbol("shares of the tokens", "shares"),
+        r"\tau": Symbol("log-time: the logarithm of n/n₀", "log_time"),
+        "n_0": Symbol("length of the prompt", "initial_tokens"),
+        "v": Symbol("stationary law of the last token while the shares stand still"),
+        "Q_m": Symbol("moves of the last token at shares m"),
+        "P_{kj}": Symbol("base chain: from last token k to j", "transition"),
+    },
     source="ours",
     kind="extension",
     defaults={
@@ -142,12 +153,13 @@ fluid_limit = Claim(
         "n_tokens": 310_000,
         "replicates": 25,
     },
-    uses=PROBLEM | {"n_tokens"},
+    uses=needs.TEXT | {"n_tokens"},
     resolution=RESOLUTION,
     assumptions=_needs,
     predict=_predict,
+    measure=_measure,
     compare=_compare,
-    mutate=lambda prediction, amount: prediction.assign(shares=prediction.shares + amount),
+    mutate=moved("shares", 1.0),
     experiment=generation,
     rivals=(
         Rival("transposed", _transposed, {}, "reads P by columns"),

@@ -9,14 +9,14 @@ import numpy.typing as npt
 from xarray import Dataset
 
 from theory.ccmc.claims import assumptions as needs
-from theory.ccmc.claims.assumptions import CHAIN as PROBLEM
-from theory.ccmc.claims.measures import mean_error, record_at, run_counts
+from theory.ccmc.claims.measures import record_at, run_counts
 from theory.ccmc.experiments.generation import generation
 from theory.ccmc.flow import trajectories
 from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain
 from theory.ccmc.two_tokens import TwoTokens, two_tokens
-from theory.core.vocabulary import Assumption, Check, Claim, Rival
+from theory.core.vocabulary import Assumption, Check, Claim, Rival, Symbol
+from theory.shared.statistics import mean_check, mean_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -54,8 +54,15 @@ def _diagram(limits: tuple[float, ...], separatrix: float, phase: str) -> Datase
     return Dataset(
         {
             "limit_share": (("limit",), padded, {"long_name": "shares of token 0 that generation can end at"}),
-            "separatrix": ((), separatrix, {"long_name": "share of token 0 above which the first limit attracts"}),
-            "phase": ((), phase),
+            "separatrix": (
+                (),
+                separatrix,
+                {
+                    "long_name": "share of token 0 above which the first limit attracts",
+                    "not_measured": "judged by the runs that come back over it",
+                },
+            ),
+            "phase": ((), phase, {"not_measured": "a name for the limits"}),
         }
     )
 
@@ -76,14 +83,24 @@ def _predict_diagram(params: Params, chain: Chain) -> Dataset:
     return _of(odds, odds.balance)
 
 
-def first_shares(raw: Dataset) -> tuple[Floats, Floats]:
-    """Number of tokens (M,) and share of token 0 (R, M) of all runs of all seeds."""
+def first_shares(raw: Dataset) -> Dataset:
+    """Share of token 0 in every run at every record: ``run_share`` (run, time)."""
     tokens, counts = run_counts(raw)
-    shares: Floats = counts[:, :, 0] / counts.sum(axis=2)
-    return tokens, shares
+    return Dataset({"run_share": (("run", "time"), counts[:, :, 0] / counts.sum(axis=2))}, coords={"time": tokens})
 
 
-def _compare_diagram(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
+def _measure_diagram(params: Params, chain: Chain, raw: Dataset) -> Dataset:
+    """Mean final share of token 0 where it has the majority, and where it has not; of all runs if they agree."""
+    found = first_shares(raw)
+    last = found.run_share.values[:, -1]
+    sides = [mean_of(side if len(side) else last) for side in (last[last > 0.5], last[last <= 0.5])]
+    return found.assign(
+        limit_share=(("limit",), np.array([side.mean for side in sides])),
+        limit_share_se=(("limit",), np.array([side.error for side in sides])),
+    )
+
+
+def _compare_diagram(params: Params, chain: Chain, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
     """Where runs end, and on which side of the separatrix.
 
     The mean distance to the limit is allowed twice what the flow, started from the shares at a tenth of the tokens,
@@ -91,20 +108,15 @@ def _compare_diagram(params: Params, chain: Chain, prediction: Dataset, raw: Dat
     standard deviations off the separatrix must end on that side: the flow only drives it away, and the noise yet to
     come has variance noise^2/n.
     """
-    tokens, shares = first_shares(raw)
-    limit = _limit_of(prediction, shares[:, -1])
-    runs, off = len(shares), _inward(shares[:, -1], limit)
+    tokens, shares = measured["time"].values, measured.run_share.values
     left, grain = _still_to_go(chain, tokens, shares), 5 / tokens[-1]
     found = [
-        Check(
-            name="distance of the share of token 0 from its limit",
-            deviation=float(off.mean()),
-            allowance=(2 * min(left, 0.0) - grain, 2 * max(left, 0.0) + grain),
-            resolution=0.05,
-            standard_error=float(mean_error(off)),
-            dof=runs - 1,
-            replicates=runs,
-            raise_hint="n_tokens",
+        mean_check(
+            "distance of the share of token 0 from its limit",
+            _inward(shares[:, -1], _limit_of(prediction, shares[:, -1])),
+            (2 * min(left, 0.0) - grain, 2 * max(left, 0.0) + grain),
+            0.05,
+            "n_tokens",
         )
     ]
     if prediction.phase.item() == "bistable":
@@ -115,7 +127,7 @@ def _compare_diagram(params: Params, chain: Chain, prediction: Dataset, raw: Dat
                 deviation=crossed,
                 allowance=(-inf, 0.0),
                 resolution=0.05,
-                replicates=runs,
+                replicates=len(shares),
             )
         )
     return tuple(found)
@@ -168,6 +180,12 @@ def _larger_odds(params: Params, chain: Chain) -> Dataset:
     return _diagram((1.0,) if odds.first >= odds.second else (0.0,), 0.0, "larger odds win")
 
 
+def _off_boundaries(chain: Chain) -> Assumption:
+    odds = odds_of(chain)
+    detail = f"odds {odds.first:.3g} and {odds.second:.3g}: {odds.phase}, slowest rate {odds.rate:.2g} per log-time"
+    return Assumption("off the phase boundaries", odds.rate >= SLOWEST, detail)
+
+
 phase_diagram = Claim(
     id="k2-phase-diagram",
     title="Two tokens have four fates",
@@ -175,13 +193,21 @@ phase_diagram = Claim(
     "decides on which side of a separatrix the text collapses; when neither does, both stay, at that same share.",
     latex=r"m_0^*=\frac{1-\beta}{2-\alpha-\beta},\quad \alpha=\tfrac{P_{00}}{P_{01}},\ \beta=\tfrac{P_{11}}{P_{10}}:"
     r"\quad \alpha,\beta>1\ \text{separatrix},\quad \alpha,\beta<1\ \text{mix}",
+    short="Four fates",
+    symbols={
+        r"\alpha": Symbol("odds that token 0 repeats itself", "odds_first"),
+        r"\beta": Symbol("odds that token 1 repeats itself", "odds_second"),
+        "m_0^*": Symbol("share of token 0 that parts the fates, or at which both stay", "separatrix"),
+        "P_{00}": Symbol("probability that 0 follows 0", "transition"),
+    },
     source="ours; arXiv 2402.13512 shows the collapse for two tokens",
     kind="extension",
     defaults={"odds_first": 6.0, "odds_second": 3.0, "count_first": 10, "count_others": 25, "n_tokens": 1_000_000},
-    uses=PROBLEM,
+    uses=needs.TEXT,
     resolution=0.05,
     assumptions=lambda params, chain: (*two_token_needs(params, chain), _off_boundaries(chain)),
     predict=_predict_diagram,
+    measure=_measure_diagram,
     compare=_compare_diagram,
     mutate=lambda prediction, amount: prediction.assign(
         limit_share=prediction.limit_share + amount * np.where(prediction.limit_share > 0.5, -1.0, 1.0)
@@ -205,9 +231,3 @@ phase_diagram = Claim(
     power="0 false alarms in 60 blocks of 200 runs and at 142 random slider positions; a limit off by 0.1 is rejected "
     "in all 60 blocks",
 )
-
-
-def _off_boundaries(chain: Chain) -> Assumption:
-    odds = odds_of(chain)
-    detail = f"odds {odds.first:.3g} and {odds.second:.3g}: {odds.phase}, slowest rate {odds.rate:.2g} per log-time"
-    return Assumption("off the phase boundaries", odds.rate >= SLOWEST, detail)

@@ -136,7 +136,7 @@ def test_row_numbers_are_left_out_with_a_note(start: int) -> None:
 def test_texts_and_missing_labels() -> None:
     names = np.where(FEATURES[:, 0] > 0, "big", "small").astype(object)
     names[4] = "NA"
-    with pytest.raises(DataError, match="the label column, row 5 has no finite number or text; 1 rows"):
+    with pytest.raises(DataError, match="column 1 of the labels, row 5 has no finite number or text; 1 rows"):
         load(csv(np.column_stack([FEATURES.astype(object), names]), NAMES + ",y"), "a.csv", PARAMS)
     yes = np.where(FEATURES[:, 0] > 0, "True", "False").astype(object)
     problem = load(csv(np.column_stack([FEATURES.astype(object), yes]), NAMES + ",y"), "a.csv", PARAMS)

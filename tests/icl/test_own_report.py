@@ -125,7 +125,7 @@ def test_tasks_are_read_in_other_spellings() -> None:
     [
         (b"a,b,y\n1,2,3", "wrong_columns: the header is a, b, y"),
         (b"task,y\n1,2", "wrong_columns"),
-        (b"task,a,y\n1,2,inf", "column y, row 1 is inf; expected a finite number"),
+        (b"task,a,y\n1,2,inf", "missing_values: column y, row 1 has no finite number"),
         (b"task,a,y\n1,2", "wrong_shape"),
         (b"1,0\n0,x", "row 2, column 2 is 'x'"),
         (b"1,0\n0", "row 2 of the table has 1 entries"),

@@ -8,7 +8,7 @@ import numpy as np
 
 from theory.ccmc.design import Design, grouped
 from theory.ccmc.mapping import weighted_next
-from theory.ccmc.own.read import MAX_WINDOWS, from_log, from_text
+from theory.ccmc.own.read import MAX_WINDOWS, from_log, from_text, key_counts
 from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain, Floats
 from theory.core.errors import DataError
@@ -53,15 +53,14 @@ def cut_text(content: bytes, params: Params) -> Parts:
     words = tokenise(decode_upload(content), "words")
     cut = round(len(words) * (1 - HELD_OUT))
     training = from_text(" ".join(words[:cut]), params)
-    size, length = training.vocab_size, params.prompt_length
+    length = params.prompt_length
     ids = encode(words[cut:], training.names)
     if len(ids) <= length:
         detail = f"its last fifth has {len(ids)} words of the vocabulary; at least {length + 1} are needed"
         raise DataError("text_too_short", f"the text is too short to hold a part of it out: {detail}.")
     found = windows(ids[: MAX_WINDOWS + length], length)
     keys = found.sequences if params.include_self == "yes" else found.sequences[:, :-1]
-    offsets = np.arange(len(keys))[:, None] * size
-    counts = np.bincount((offsets + keys).ravel(), minlength=len(keys) * size).reshape(-1, size).astype(np.int64)
+    counts = key_counts(keys, training.vocab_size)
     kept = counts[np.arange(len(counts)), found.labels] > 0
     if not kept.any():
         raise DataError("no_prompts", "no prompt of the held-out part contains its next word; raise prompt_length.")

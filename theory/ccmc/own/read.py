@@ -83,7 +83,7 @@ def from_text(text: str, params: Params) -> Chain:
     bigrams = np.bincount(ids[:-1] * size + ids[1:], minlength=size**2).reshape(size, size) + 1.0
     found = windows(ids[: MAX_WINDOWS + params.prompt_length], params.prompt_length)
     include_self = params.include_self == "yes"
-    counts = _key_counts(found.sequences if include_self else found.sequences[:, :-1], size)
+    counts = key_counts(found.sequences if include_self else found.sequences[:, :-1], size)
     kept = counts[np.arange(len(counts)), found.labels] > 0
     if not kept.any():
         detail = f"none of the {found.total} windows of {params.prompt_length} words contains its next word"
@@ -195,7 +195,8 @@ def _from_table(named: NamedChain, params: Params, design: Design | None = None)
     return replace(chain, counts=design.counts, last=design.last, weight=design.weight, chosen=design.chosen)
 
 
-def _key_counts(keys: Integers, size: int) -> Integers:
+def key_counts(keys: Integers, size: int) -> Integers:
+    """How often each of ``size`` tokens stands in each row of keys (n, L): (n, size)."""
     row = np.arange(len(keys))[:, None] * size
     return np.bincount((row + keys).ravel(), minlength=len(keys) * size).reshape(-1, size).astype(np.int64)
 

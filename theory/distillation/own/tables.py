@@ -12,8 +12,7 @@ import numpy.typing as npt
 from theory.core.errors import DataError
 from theory.distillation.problem import Floats
 from theory.shared.files.arrays import read_arrays
-from theory.shared.files.tables import MOST_ENTRIES, Row, read_table
-from theory.shared.files.text import short
+from theory.shared.files.tables import MOST_ENTRIES, Row, check_finite, read_table
 
 MOST_BYTES = 200 * 2**20
 LABEL_NAMES = ("y", "label", "labels", "target", "targets")
@@ -57,7 +56,7 @@ def _from_text(content: bytes) -> FeatureTable:
     if not features.shape[1]:
         raise DataError("wrong_shape", "the table has no column of features.")
     if table.labels is not None and table.labels.dtype.kind == "U":
-        _check_present(np.isin(np.char.lower(table.labels), _MISSING), "the label column")
+        check_finite(np.where(np.isin(np.char.lower(table.labels), _MISSING), np.nan, 0.0), of="labels")
     return replace(_checked(features, table.labels, names), notes=notes)
 
 
@@ -91,19 +90,7 @@ def _checked(features: npt.NDArray[Any], labels: npt.NDArray[Any] | None, names:
     if labels is not None and (labels.ndim not in (1, 2) or len(labels) != len(features)):
         raise DataError("rows_mismatch", f"{len(features):,} rows of features, but labels of shape {labels.shape}.")
     table = np.ascontiguousarray(features, dtype=np.float64)
-    for values, of in ((table, "features"), (labels, "labels")):
-        if values is not None and values.dtype.kind == "f":
-            wrong = ~np.isfinite(values.reshape(len(values), -1))
-            if wrong.any():
-                column = int(wrong.any(axis=0).argmax())
-                known = names[column] if names and of == "features" else ""
-                where = f"column {short(known)}" if known else f"column {column + 1} of the {of}"
-                _check_present(wrong[:, column], where, int(wrong.any(axis=1).sum()))
+    check_finite(table, names, "features")
+    if labels is not None and labels.dtype.kind == "f":
+        check_finite(labels, of="labels")
     return FeatureTable(table, labels, names)
-
-
-def _check_present(missing: npt.NDArray[np.bool_], where: str, rows: int | None = None) -> None:
-    if missing.any():
-        count = int(missing.sum()) if rows is None else rows
-        detail = f"{where}, row {int(missing.argmax()) + 1} has no finite number or text"
-        raise DataError("missing_values", f"{detail}; {count:,} rows are incomplete: remove or complete them.")

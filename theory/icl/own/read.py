@@ -14,7 +14,7 @@ from theory.core.errors import DataError
 from theory.icl.parameters import Params
 from theory.icl.problem import Floats, Integers, Regression, checked_covariance
 from theory.shared.files.arrays import matrix_from_json, read_arrays
-from theory.shared.files.tables import MOST_ENTRIES, Row, Table, read_table
+from theory.shared.files.tables import MOST_ENTRIES, Row, Table, check_finite, read_table
 from theory.shared.files.text import decode_upload
 
 MOST_BYTES = 16 * 2**20
@@ -115,11 +115,7 @@ def _from_tasks(table: Table) -> Regression:
         expected = "task, then the features, then y"
         raise DataError("wrong_columns", f"the header is {', '.join(header)[:80]}; expected {expected}.")
     _check_dim(dim)
-    wrong = np.argwhere(~np.isfinite(table.values))
-    if len(wrong):
-        row, column = wrong[0]
-        detail = f"column {header[column]}, row {row + 1} is {table.values[row, column]}"
-        raise DataError("not_finite", f"{detail}; expected a finite number.")
+    check_finite(table.values, header)
     names: dict[object, int] = {}
     task = np.array([names.setdefault(own, len(names)) for own in table.labels.tolist()], dtype=np.int64)
     order = np.argsort(task, kind="stable")
@@ -144,11 +140,7 @@ def _from_json(text: str) -> Regression:
         found: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise DataError("not_json", f"the file is not JSON: {error}.") from None
-    if isinstance(found, list):
-        return _problem({"task_covariance": matrix_from_json(found, "task_covariance")})
-    if not isinstance(found, dict):
-        raise DataError("wrong_shape", "expected an object of covariances, or rows of one.")
-    tables = _named(cast("dict[str, Any]", found))
+    tables = _named(cast("dict[str, Any]", found)) if isinstance(found, dict) else {_TASKS[0]: found}
     return _problem({name: matrix_from_json(rows, name) for name, rows in tables.items()})
 
 
@@ -182,8 +174,7 @@ def _problem(
 ) -> Regression:
     said = list(notes or [])
     first = next(iter(tables.values()))
-    size = len(first) if first.ndim else 0
-    _check_dim(size)
+    _check_dim(size := len(first) if first.ndim else 0)
     checked = {
         name: checked_covariance(table, name, definite=name == "feature_covariance", dim=size)
         for name, table in tables.items()

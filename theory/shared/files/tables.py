@@ -51,9 +51,10 @@ def read_table(
 ) -> Table:
     r"""Rows of numbers separated by semicolons, tabs, commas or else white space, perhaps below a header.
 
-    Empty lines and lines that start with # are skipped. A first row is a header where it has texts above numbers; its
-    own numbers, if any, are whole and different from each other, as in names that pandas gives. A header that is one
-    name short lacks the name of the first column. Decimal commas are read where commas separate no cells.
+    Empty lines and lines that start with # are skipped. A first row of texts is a header; so is one with texts above
+    numbers whose own numbers are whole and all different, as in names that pandas gives. A header that is one name
+    short lacks the name of the first column. Decimal commas are read where commas separate no cells, and not all of
+    them can separate thousands.
 
     Args:
         content: the file.
@@ -113,6 +114,22 @@ def read_table(
             raise DataError("too_many_numbers", f"{found}; no more are read.")
     table = np.asarray(values, dtype=np.float64).reshape(row - first + 1, -1)
     return Table(table, tuple(header), None if label is None else _column(labels, decimal, words))
+
+
+def check_finite(values: npt.NDArray[Any], names: Sequence[str] = (), of: str = "table") -> None:
+    """Refuse numbers (N, p) or (N,) where some are missing.
+
+    Raises:
+        DataError: ``missing_values``, with the first place, counted from 1, and the number of rows.
+    """
+    wrong = ~np.isfinite(values.reshape(len(values), -1))
+    if wrong.any():
+        column = int(wrong.any(axis=0).argmax())
+        known = names[column] if names else ""
+        place = f"column {short(known)}" if known else f"column {column + 1} of the {of}"
+        detail = f"{place}, row {int(wrong[:, column].argmax()) + 1} has no finite number or text"
+        count = int(wrong.any(axis=1).sum())
+        raise DataError("missing_values", f"{detail}; {count:,} rows are incomplete: remove or complete them.")
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:

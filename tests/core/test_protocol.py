@@ -43,7 +43,7 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> Checked:
 
 
 def name(item: Claim | Rival) -> str:
-    return item.id if isinstance(item, Claim) else item.name
+    return item.name if hasattr(item, "slip") else getattr(item, "id", "")
 
 
 def test_ids_are_unique() -> None:

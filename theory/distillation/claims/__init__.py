@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from theory.core.vocabulary import Claim, Paper, Room
+from theory.core.vocabulary import Claim, Paper, Room, Symbol
 from theory.distillation.claims.extensions import generations_claim
 from theory.distillation.claims.features import feature_universality
 from theory.distillation.claims.fluctuations import finite_sample_band
@@ -19,6 +19,7 @@ from theory.distillation.data import active, bounds, draw
 from theory.distillation.own.read import load
 from theory.distillation.parameters import Params
 from theory.distillation.presets import PRESETS
+from theory.distillation.problem import Regression
 
 PAPER = Paper(
     authors="M. Emrullah Ildiz, Halil Alperen Gozeten, Ege Onur Taga, Marco Mondelli, Samet Oymak",
@@ -37,7 +38,17 @@ PAPER = Paper(
 """,
 )
 
-CLAIMS: tuple[Claim, ...] = (
+SYMBOLS = {
+    "R": Symbol("excess risk: what a student loses beside the truth", "risk"),
+    r"\lambda_i": Symbol("variance of the data along feature i", "eigenvalues"),
+    r"\beta_{\star,i}": Symbol("true coefficient of feature i", "signal"),
+    r"\zeta_i": Symbol("share of feature i that the student does not learn", "unlearnt_fraction"),
+    r"\Omega": Symbol("overfitting: the share of the samples that fits noise", "overfitting"),
+    r"\sigma^2": Symbol("variance of the noise on the labels that the student sees", "noise_variance_target"),
+    "n": Symbol("training samples of the student", "n_samples"),
+}
+
+CLAIMS: tuple[Claim[Params, Regression], ...] = (
     omniscient_risk,
     optimal_surrogate_claim,
     optimal_mask_claim,
@@ -64,4 +75,5 @@ ROOM = Room(
     bounds=bounds,
     presets=PRESETS,
     active=active,
+    symbols=SYMBOLS,
 )

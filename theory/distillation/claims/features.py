@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from xarray import Dataset
 
-from theory.core.vocabulary import Assumption, Check, Claim, Rival
+from theory.core.vocabulary import Assumption, Check, Claim, Predict, Rival, Symbol
 from theory.distillation.claims import assumptions as needs
-from theory.distillation.claims.measures import flat, relative_check
+from theory.distillation.claims.measures import entry_check, off, rewritten, sampled
 from theory.distillation.claims.students import SPECTRUM, allowances, risk_dataset, safe_stats
 from theory.distillation.experiments.features import feature_students
 from theory.distillation.feature_risk import ARMS, held_out_risks
 from theory.distillation.parameters import Params
 from theory.distillation.problem import Floats, Regression
+from theory.shared.statistics import difference_check, pooled, ratio_of
 
 JUDGED = ("strong", "mask", "optimal")
 """Teachers whose labels are linear: residuals of the targets depend on the features, where the theorem needs noise."""
@@ -36,43 +36,26 @@ def _predict(params: Params, problem: Regression) -> Dataset:
     return risk_dataset(list(ARMS[: len(risks)]), risks, allowed, found)
 
 
-def _compare(params: Params, problem: Regression, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
+def _measure(params: Params, problem: Regression, raw: Dataset) -> Dataset:
+    return sampled("risk", pooled(raw["risk"]), arm=raw["arm"].values)
+
+
+def _compare(params: Params, problem: Regression, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
     """Measured over predicted risk of each linear teacher, and how much each improves on the one before it.
 
     The second kind is paired, trial by trial on the same rows, and so sharp that it decides the order of the teachers.
     """
-    measured = {str(arm): flat(raw.sel(arm=arm), "risk") for arm in raw["arm"].values}
-    predicted = {arm: float(prediction.risk.sel(arm=arm)) for arm in JUDGED}
     checks = [
-        relative_check(
-            f"risk of the student of {arm} labels",
-            measured[arm],
-            predicted[arm],
-            float(prediction.allowance.sel(arm=arm)),
-            0.15,
-        )
+        entry_check(f"risk of the student of {arm} labels", prediction, measured, "risk", 0.15, arm=arm)
         for arm in JUDGED
     ]
+    predicted = {arm: float(prediction.risk.sel(arm=arm)) for arm in JUDGED}
+    trials = {arm: measured.risk_trials.sel(arm=arm).values for arm in JUDGED}
     for better, worse in (("mask", "strong"), ("optimal", "mask")):
-        expected = predicted[better] / predicted[worse]
-        ratio = float(measured[better].mean() / measured[worse].mean())
-        residual: Floats = (measured[better] - ratio * measured[worse]) / float(measured[worse].mean())
-        count = len(residual)
-        spread = float(residual.std(ddof=1) / np.sqrt(count)) if count > 1 else 0.0
+        ratio, expected = ratio_of(trials[better], trials[worse]), predicted[better] / predicted[worse]
         allowed = SAME_ROWS[better] + 0.5 / float(prediction.free_samples)
         name = f"risk of {better} over {worse}, measured less predicted"
-        checks.append(
-            Check(
-                name=name,
-                deviation=ratio - expected,
-                allowance=(-allowed, allowed),
-                resolution=0.15,
-                standard_error=spread,
-                dof=count - 1,
-                replicates=count,
-                raise_hint="n_samples",
-            )
-        )
+        checks.append(difference_check(name, ratio, expected, (-allowed, allowed), 0.15, "n_samples"))
     return tuple(checks)
 
 
@@ -92,7 +75,7 @@ def _needs(params: Params, problem: Regression) -> tuple[Assumption, ...]:
 
 def _with_factors(
     risk: Callable[[Regression, Floats, Floats, float], float],
-) -> Callable[[Any, Any], Dataset]:
+) -> Predict[Params, Regression]:
     """Another formula ``risk(problem, teacher factor (p,), learnt fraction (p,), n)`` for every linear teacher."""
 
     def predict(params: Params, problem: Regression) -> Dataset:
@@ -107,7 +90,7 @@ def _with_factors(
         wrong = [risk(problem, factor, found.learnt_fraction, params.n_samples) for factor in factors]
         values = right.risk.values.copy()
         values[: len(wrong)] = wrong
-        return right.assign(risk=(("arm",), values))
+        return rewritten(right, "risk", values)
 
     return predict
 
@@ -139,10 +122,18 @@ def _two_terms(problem: Regression, factor: Floats, learnt: Floats, n: float) ->
 feature_universality = Claim(
     id="feature-universality",
     title="Features of real networks obey the formula of Gaussian ones",
+    short="Real features",
     statement="Students of a frozen network's features of handwritten digits have the risk that the spectrum of those "
     "features predicts, for every linear teacher: the true one, the best mask and the best teacher, in this order.",
     latex=r"\mathbb E_{x\notin\text{sample}}\big((\hat\beta-\beta_\star)^\top x\big)^2\simeq"
     r"\tfrac{N\,R(\beta_s)-n\,D(\beta_s)}{N-n},\qquad R_{\mathrm{opt}}<R_{\mathrm{mask}}<R_{\mathrm{strong}}",
+    symbols={
+        r"\hat\beta": Symbol("the student's coefficients"),
+        r"\beta_\star": Symbol("population least squares, the truth", "signal"),
+        r"R(\beta_s)": Symbol("excess risk on unseen rows", "risk"),
+        r"D(\beta_s)": Symbol("mean squared error of the teacher's labels"),
+        "N": Symbol("rows of the population", "population_copies"),
+    },
     source="arXiv 2410.18837 for Gaussian features; network features and a finite population: ours",
     kind="extension",
     defaults={"spectrum": "features", "n_samples": 100},
@@ -150,8 +141,9 @@ feature_universality = Claim(
     resolution=0.15,
     assumptions=_needs,
     predict=_predict,
+    measure=_measure,
     compare=_compare,
-    mutate=lambda prediction, amount: prediction.assign(risk=prediction.risk / (1 + 1.05 * amount)),
+    mutate=off,
     experiment=feature_students,
     rivals=(
         Rival("equal features", _with_factors(_equal_features), {}, "counts features and ignores their spectrum"),

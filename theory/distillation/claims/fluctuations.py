@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from xarray import Dataset
 
-from theory.core.vocabulary import Assumption, Check, Claim, Rival
+from theory.core.vocabulary import Assumption, Check, Claim, Predict, Rival, Symbol
 from theory.distillation.claims import assumptions as needs
-from theory.distillation.claims.measures import flat
-from theory.distillation.claims.scaling import ARMS, grid_points, slope_weights
-from theory.distillation.claims.students import SPECTRUM, safe_stats
+from theory.distillation.claims.measures import entry_check
+from theory.distillation.claims.scaling import ARMS, by_size, grid_points, measured_slope, slope_weights
+from theory.distillation.claims.students import OF_SPECTRUM, SPECTRUM, safe_stats
 from theory.distillation.experiments.curves import learning_curve, sample_grid
 from theory.distillation.parameters import Params
 from theory.distillation.power_law import SMALLEST_SPECTRUM_EXPONENT
 from theory.distillation.problem import Floats, Regression
+from theory.shared.statistics import pooled, standard_error, variables
 
 RESOLUTION = 0.25
 CURVATURE = 1.0
@@ -42,12 +42,13 @@ def _band_dataset(params: Params, problem: Regression, law: Callable[[Floats, Fl
     sizes = sample_grid(params)
     free = np.array([safe_stats(*point).free_samples for point in grid_points(params, problem)])
     weights = slope_weights(sizes)
+    allowed = float(np.abs(weights) @ (CURVATURE / free))
     slope = float(weights @ np.log(law(sizes.astype(np.float64), free)))
     return Dataset(
         {
             "slope": (("arm",), np.full(len(ARMS), slope), {"long_name": "slope of log relative spread on log n"}),
-            "allowance": ((), float(np.abs(weights) @ (CURVATURE / free)), {"long_name": "next order of the law"}),
-            "free_samples": (("samples_on_grid",), free, {"spec_name": "n_free"}),
+            "slope_allowance": (("arm",), np.full(len(ARMS), allowed), {"long_name": "next order of the law"}),
+            "free_samples": (("samples_on_grid",), free, {"spec_name": "n_free"} | OF_SPECTRUM),
         },
         coords={"arm": ARMS, "samples_on_grid": sizes},
     )
@@ -57,44 +58,42 @@ def relative_spread(risks: Floats) -> tuple[Floats, Floats]:
     """log(std / mean) over trials (R, k), shape (k,), and its standard error by the influence function."""
     mean, spread = risks.mean(axis=0), risks.std(axis=0, ddof=1)
     influence = (((risks - mean) / spread) ** 2 - 1) / 2 - (risks - mean) / mean
-    return np.log(spread / mean), influence.std(axis=0, ddof=1) / np.sqrt(len(risks))
+    return np.log(spread / mean), standard_error(influence)
 
 
-def _compare_band(params: Params, problem: Regression, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
-    """Slope of the measured log relative spread on log n, arm by arm, noiseless."""
-    sizes = sample_grid(params)
-    weights = slope_weights(sizes)
-    constant, samples = flat(raw, "constant"), flat(raw, "samples")
-    measured = [relative_spread(constant[samples == n]) for n in sizes]
-    slopes = weights @ np.array([value for value, _ in measured])
-    errors = np.sqrt(weights**2 @ np.array([error for _, error in measured]) ** 2)
-    count = int(min((samples == n).sum() for n in sizes))
-    allowed = float(prediction.allowance)
+def _measure_band(params: Params, problem: Regression, raw: Dataset) -> Dataset:
+    """Slope of the log relative spread on log n, arm by arm, noiseless."""
+    groups = by_size(params, pooled(raw["constant"]), raw)
+    logs, errors = np.array([relative_spread(group) for group in groups]).transpose(1, 0, 2)
+    slope = measured_slope(params, logs, errors, min(len(group) for group in groups))
+    return Dataset(variables("slope", ["arm"], slope), {"arm": ARMS})
+
+
+def _compare_band(params: Params, problem: Regression, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
     return tuple(
-        Check(
-            name=f"slope of the spread with the {arm} teacher",
-            deviation=float(slopes[column] - prediction.slope.sel(arm=arm)),
-            allowance=(-allowed, allowed),
-            resolution=RESOLUTION,
-            standard_error=float(errors[column]),
-            dof=count - 1,
-            replicates=count,
-            raise_hint="n_samples",
+        entry_check(
+            f"slope of the spread with the {arm} teacher", prediction, measured, "slope", RESOLUTION, 1.0, arm=arm
         )
-        for column, arm in enumerate(ARMS)
+        for arm in ARMS
     )
 
 
-def _law(law: Callable[[Floats, Floats], Floats]) -> Callable[[Any, Any], Dataset]:
+def _law(law: Callable[[Floats, Floats], Floats]) -> Predict[Params, Regression]:
     return lambda params, problem: _band_dataset(params, problem, law)
 
 
 finite_sample_band = Claim(
     id="finite-sample-band",
     title="One student scatters like one over the root of its effective samples",
+    short="Spread of one student",
     statement="The relative spread of the risk over training sets falls as a/√(n(1 − Ω)) on a power law, with a "
     "constant a that depends on spectrum, signal and teacher. An empirical law: we have no proof of it.",
     latex=r"\mathrm{std}(R)/R\simeq a\,/\sqrt{n\,(1-\Omega)}",
+    symbols={
+        r"\mathrm{std}(R)/R": Symbol("relative spread of the risk over training sets", "slope"),
+        "a": Symbol("a constant of spectrum, signal and teacher"),
+        r"n\,(1-\Omega)": Symbol("effective samples", "free_samples"),
+    },
     source="ours, in the spirit of the non-asymptotic bounds of arXiv 2410.18837",
     kind="extension",
     defaults={"n_samples": 160},
@@ -102,6 +101,7 @@ finite_sample_band = Claim(
     resolution=RESOLUTION,
     assumptions=_needs,
     predict=_law(lambda sizes, free: free**-0.5),
+    measure=_measure_band,
     compare=_compare_band,
     mutate=lambda prediction, amount: prediction.assign(slope=prediction.slope - 1.2 * amount),
     experiment=learning_curve,

@@ -7,78 +7,77 @@ from collections.abc import Callable
 import numpy as np
 from xarray import Dataset
 
-from theory.core.vocabulary import Check, Claim, Rival
-from theory.distillation.claims.measures import flat
+from theory.core.vocabulary import Check, Claim, Rival, Symbol
 from theory.distillation.claims.students import STUDENT, allowances, predicted_risks, student_needs
 from theory.distillation.effective_ridge import Stats
 from theory.distillation.experiments.students import students
 from theory.distillation.parameters import Params
-from theory.distillation.problem import Floats, Regression
+from theory.distillation.problem import Regression
 from theory.distillation.student_risk import gain_bounds
+from theory.shared.statistics import difference_check, entry_of, pooled, ratio_of, variables
+
+ARMS = ["optimal", "mask"]
 
 
 def _bounds_dataset(params: Params, problem: Regression, floors: Callable[[Stats], tuple[float, float]]) -> Dataset:
     names, risks, found = predicted_risks(params, problem, noisy=False)
     relative = allowances(params, problem, noisy=False)
     strong = names.index("strong")
-    order = [names.index("optimal"), names.index("mask")]
+    order = [names.index(arm) for arm in ARMS]
     return Dataset(
         {
             "ratio": (("arm",), risks[order] / risks[strong], {"long_name": "risk over the risk of true labels"}),
-            "floor": (("arm",), np.array(floors(found)), {"long_name": "smallest ratio that any truth allows"}),
-            "allowance": (
+            "ratio_allowance": (
                 ("arm",),
-                relative[order] + relative[strong],
-                {"long_name": "relative finite-size error allowed"},
+                (relative[order] + relative[strong]) * risks[order] / risks[strong],
+                {"long_name": "finite-size error allowed"},
+            ),
+            "floor": (
+                ("arm",),
+                np.array(floors(found)),
+                {"long_name": "smallest ratio that any truth allows", "not_measured": "a bound on the ratio"},
             ),
         },
-        coords={"arm": ["optimal", "mask"]},
+        coords={"arm": ARMS},
     )
 
 
-def _compare_bounds(params: Params, problem: Regression, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
-    """Measured ratio of mean risks, paired trial by trial: above its floor and below one."""
-    measured = dict(zip(raw["arm"].values.tolist(), flat(raw, "constant").T, strict=True))
-    strong = measured["strong"]
+def _measure_bounds(params: Params, problem: Regression, raw: Dataset) -> Dataset:
+    """Ratios of mean noiseless risks, paired trial by trial."""
+    trials, names = pooled(raw["constant"]), raw["arm"].values.tolist()
+    order = [names.index(arm) for arm in ARMS]
+    ratio = ratio_of(trials[:, order], trials[:, [names.index("strong")]])
+    return Dataset(variables("ratio", ["arm"], ratio), {"arm": ARMS})
+
+
+def _compare_bounds(params: Params, problem: Regression, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
+    """Measured ratio of mean risks: above its floor and below one."""
     checks: list[Check] = []
-    for arm in ("optimal", "mask"):
-        ratio = float(measured[arm].mean() / strong.mean())
-        residual: Floats = (measured[arm] - ratio * strong) / float(strong.mean())
-        count = len(residual)
-        spread = float(residual.std(ddof=1) / np.sqrt(count)) if count > 1 else 0.0
-        floor = float(prediction.floor.sel(arm=arm))
-        slack = float(prediction.allowance.sel(arm=arm)) * ratio
-        above = Check(
-            name=f"{arm} over strong risk, above its floor",
-            deviation=ratio - floor,
-            allowance=(-slack, np.inf),
-            resolution=0.2,
-            standard_error=spread,
-            dof=count - 1,
-            replicates=count,
-            raise_hint="n_samples",
-        )
-        below = Check(
-            name=f"{arm} over strong risk, minus one",
-            deviation=ratio - 1,
-            allowance=(-np.inf, slack),
-            resolution=0.2,
-            standard_error=spread,
-            dof=count - 1,
-            replicates=count,
-            raise_hint="n_samples",
-        )
-        checks += [above, below]
+    for arm in ARMS:
+        found, here = entry_of(measured, "ratio", arm=arm), prediction.sel(arm=arm)
+        slack = float(here.ratio_allowance / here.ratio) * found.mean
+        for side, bound, allowed in (
+            ("above its floor", float(here.floor), (-slack, np.inf)),
+            ("minus one", 1.0, (-np.inf, slack)),
+        ):
+            checks.append(difference_check(f"{arm} over strong risk, {side}", found, bound, allowed, 0.2, "n_samples"))
     return tuple(checks)
 
 
 w2s_gain_bounds = Claim(
     id="w2s-gain-bounds",
     title="No teacher can gain more than the overfitting allows",
+    short="Bounds on the gain",
     statement="Without noise the best teacher never hurts, and divides the risk at most by 1/min(Ω, 1 − Ω), whatever "
     "the truth; the best mask at most by 1/(1 − Ω). While Ω stays away from 0 and 1, no teacher changes the exponent.",
     latex=r"\min(\Omega,1-\Omega)\le\frac{R_{\mathrm{opt}}}{R_{\mathrm{strong}}}\le1,\qquad "
     r"1-\Omega\le\frac{R_{\mathrm{mask}}}{R_{\mathrm{strong}}}\le1",
+    symbols={
+        r"R_{\mathrm{opt}}": Symbol("risk with the best teacher", "ratio"),
+        r"R_{\mathrm{mask}}": Symbol("risk with the best 0-1 mask", "ratio"),
+        r"R_{\mathrm{strong}}": Symbol("risk with true labels"),
+        r"\min(\Omega,1-\Omega)": Symbol("smallest ratio that any teacher can reach", "floor"),
+    },
     source="arXiv 2410.18837 (strict gain); the two-sided ceiling is ours",
     kind="extension",
     defaults={},
@@ -86,6 +85,7 @@ w2s_gain_bounds = Claim(
     resolution=0.2,
     assumptions=student_needs,
     predict=lambda params, problem: _bounds_dataset(params, problem, gain_bounds),
+    measure=_measure_bounds,
     compare=_compare_bounds,
     mutate=lambda prediction, amount: prediction.assign(floor=prediction.ratio + 1.2 * amount),
     experiment=students,

@@ -7,14 +7,15 @@ from collections.abc import Callable
 import numpy as np
 from xarray import Dataset
 
-from theory.core.vocabulary import Check, Claim, Rival
-from theory.distillation.claims.measures import mask_risks, relative_check
+from theory.core.vocabulary import Check, Claim, Rival, Symbol
+from theory.distillation.claims.measures import entry_check, placed
 from theory.distillation.claims.students import STUDENT, nearby_factor, safe_stats, slope_of, student_needs
 from theory.distillation.effective_ridge import Stats
 from theory.distillation.experiments.students import students
 from theory.distillation.parameters import Params
 from theory.distillation.problem import Floats, Regression
 from theory.distillation.student_risk import mask_curve, optimal_mask, slope_error
+from theory.shared.statistics import mean_check, mean_of, pooled, variables
 
 
 def _mask_dataset(params: Params, problem: Regression, kept: Callable[[Stats], int]) -> Dataset:
@@ -28,7 +29,7 @@ def _mask_dataset(params: Params, problem: Regression, kept: Callable[[Stats], i
         {
             "kept": ((), kept(found), {"long_name": "features that the best mask keeps"}),
             "risk": (("cut",), curve, {"long_name": "excess risk without label noise"}),
-            "allowance": (("cut",), error / np.maximum(curve, 1e-300) / found.free_samples),
+            "risk_allowance": (("cut",), error / found.free_samples),
         },
         coords={"cut": np.arange(problem.n_features + 1)},
     )
@@ -38,45 +39,42 @@ def _predict_mask(params: Params, problem: Regression) -> Dataset:
     return _mask_dataset(params, problem, optimal_mask)
 
 
-def _compare_mask(params: Params, problem: Regression, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
+def _measure_mask(params: Params, problem: Regression, raw: Dataset) -> Dataset:
+    """Risks at the cuts of the sweep without label noise, which shifts all alike; NaN at other cuts, and the best."""
+    trials, cuts, size = pooled(raw["mask_constant"]), raw["kept"].values, problem.n_features + 1
+    found = mean_of(trials)
+    data = variables("risk", ["cut"], placed(found, cuts, size))
+    data |= {"kept": ((), cuts[found.mean.argmin()]), "risk_trials": (("trial", "swept"), trials)}
+    return Dataset(data, {"cut": np.arange(size), "swept": cuts})
+
+
+def _compare_mask(params: Params, problem: Regression, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
     """The predicted cut costs no more than the best cut of the sweep (paired), and the sweep lies on the curve.
 
     The sweep's cuts are a factor apart, so the measured risk at the predicted cut is interpolated in log k; near its
     minimum the curve is flat to second order in that factor, which the neighbouring cuts bound.
     """
-    cuts = raw["kept"].values
-    risks = mask_risks(params, raw)
-    curve = prediction.risk.values
+    cuts, risks = measured["swept"].values, measured.risk_trials.values
+    curve, means = prediction.risk.values, measured.risk.values[cuts]
     kept = max(int(prediction["kept"]), 1)
     low = min(int(np.searchsorted(cuts, kept, side="right")) - 1, len(cuts) - 2)
     share = float(np.log(kept / cuts[low]) / np.log(cuts[low + 1] / cuts[low]))
     at_kept: Floats = risks[:, low] + share * (risks[:, low + 1] - risks[:, low])
-    best = int(np.argmin(risks.mean(axis=0)))
-    scale = float(risks[:, best].mean())
-    excess: Floats = (at_kept - risks[:, best]) / scale
-    count = len(excess)
-    spread = float(excess.std(ddof=1) / np.sqrt(count)) if count > 1 else 0.0
+    best = int(np.argmin(means))
     neighbours = curve[cuts[[max(best - 1, 0), min(best + 1, len(cuts) - 1)]]]
     interpolation = float(neighbours.max() / curve[cuts].min()) - 1
-    allowed = prediction.allowance.values
-    checks = [
-        Check(
-            name="excess of the predicted cut over the best measured one",
-            deviation=float(excess.mean()),
-            allowance=(-np.inf, interpolation + 1e-12),
-            resolution=0.05,
-            standard_error=spread,
-            dof=count - 1,
-            replicates=count,
-            raise_hint="n_samples",
-        )
-    ]
-    near = [c for c in range(len(cuts)) if curve[cuts[c]] <= 2 * curve.min()]
-    worst = max(near, key=lambda c: abs(float(risks[:, c].mean()) / float(curve[cuts[c]]) - 1))
-    name = f"risk with {cuts[worst]} features kept"
-    at_worst = float(curve[cuts[worst]])
-    checks.append(relative_check(name, risks[:, worst], at_worst, float(allowed[cuts[worst]]), 0.2))
-    return tuple(checks)
+    near = cuts[curve[cuts] <= 2 * curve.min()]
+    worst = int(near[np.argmax(np.abs(measured.risk.values[near] / curve[near] - 1))])
+    return (
+        mean_check(
+            "excess of the predicted cut over the best measured one",
+            (at_kept - risks[:, best]) / means[best],
+            (-np.inf, interpolation + 1e-12),
+            0.05,
+            "n_samples",
+        ),
+        entry_check(f"risk with {worst} features kept", prediction, measured, "risk", 0.2, cut=worst),
+    )
 
 
 def _move_cut(prediction: Dataset, amount: float) -> Dataset:
@@ -90,9 +88,11 @@ def _move_cut(prediction: Dataset, amount: float) -> Dataset:
 optimal_mask_claim = Claim(
     id="optimal-mask",
     title="Throwing weak features away beats perfect labels",
+    short="The best mask",
     statement="A teacher that only knows the leading features makes a better student than the truth at the same number "
     "of samples. The best mask keeps feature i exactly when ζᵢ² < 1 − Ω.",
     latex=r"\text{keep } i\iff \zeta_i^2<1-\Omega",
+    symbols={"i": Symbol("a feature, counted from the strongest", "kept")},
     source="arXiv 2410.18837, our reconstruction",
     kind="theorem",
     defaults={},
@@ -100,6 +100,7 @@ optimal_mask_claim = Claim(
     resolution=0.05,
     assumptions=student_needs,
     predict=_predict_mask,
+    measure=_measure_mask,
     compare=_compare_mask,
     mutate=_move_cut,
     experiment=students,

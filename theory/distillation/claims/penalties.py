@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from xarray import Dataset
 
-from theory.core.vocabulary import Assumption, Check, Claim, Rival
+from theory.core.vocabulary import Assumption, Check, Claim, Predict, Rival, Symbol
 from theory.distillation.claims import assumptions as needs
-from theory.distillation.claims.measures import arm_noise, flat, relative_check
+from theory.distillation.claims.measures import arm_noise, entry_check, sampled
 from theory.distillation.claims.stages import RESOLUTION
 from theory.distillation.claims.students import SPECTRUM, allowances, safe_stats
 from theory.distillation.effective_ridge import stats
@@ -18,6 +17,7 @@ from theory.distillation.experiments.stages import penalties_of, ridge_penalties
 from theory.distillation.parameters import Params
 from theory.distillation.problem import Floats, Regression
 from theory.distillation.student_risk import optimal_surrogate, risk_of
+from theory.shared.statistics import Mean, difference_check, mean_check, mean_of, pooled, ratio_of, variables
 
 ARMS = ["strong", "optimal"]
 CURES = ["ridge", "teacher", "both"]
@@ -80,56 +80,45 @@ def _predict(params: Params, problem: Regression, per_sample: bool = False) -> D
                 saved,
                 {"long_name": "share of the risk of strong labels without ridge that is saved"},
             ),
-            "allowance": (("cure",), np.maximum(np.array(errors) / base, allowed)),
-            "base_allowance": ((), allowed, {"long_name": "relative finite-size error of the risk without any cure"}),
+            "saved_allowance": (("cure",), np.maximum(np.array(errors) / base, allowed)),
+            "base": ((), base, {"long_name": "excess risk of strong labels without ridge"}),
+            "base_allowance": ((), allowed * base, {"long_name": "finite-size error allowed"}),
         },
         coords={"arm": ARMS, "penalty": penalties, "cure": CURES},
     )
 
 
-def _compare(params: Params, problem: Regression, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
-    """The risk without any cure, what each cure saves on the same trials, and whether the penalty is the best one."""
+def _measure(params: Params, problem: Regression, raw: Dataset) -> Dataset:
+    """Risks along the grid, the best penalties there, and what each cure saves at the best ones."""
     scale = np.sqrt(arm_noise(params, ARMS))[:, None]
-    coefficients = flat(raw, "coefficients")
-    risks = coefficients[..., 0] + scale * coefficients[..., 1] + scale**2 * coefficients[..., 2]
-    base = float(prediction.risk[0, 0])
-    best = prediction.best.values
+    coefficients = pooled(raw["coefficients"])
+    trials = coefficients[..., 0] + scale * coefficients[..., 1] + scale**2 * coefficients[..., 2]
+    best = trials.mean(axis=0).argmin(axis=1)
+    cured = np.stack([trials[:, 0, best[0]], trials[:, 1, 0], trials[:, 1, best[1]]], axis=1)
+    left = ratio_of(cured, trials[:, 0, :1])
+    found = variables("saved", ["cure"], Mean(1 - left.mean, left.error, left.count))
+    found |= variables("base", (), mean_of(trials[:, 0, 0])) | {"best": (("arm",), best)}
+    return sampled("risk", trials, arm=ARMS, penalty=raw["penalty"].values).assign(found).assign_coords(cure=CURES)
+
+
+def _compare(params: Params, problem: Regression, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
+    """The risk without any cure, what each cure saves on the same trials, and whether the penalty is the best one."""
+    trials, base, best = measured.risk_trials.values, float(prediction.base), prediction.best.values
     places = {"ridge": (0, best[0]), "teacher": (1, 0), "both": (1, best[1])}
-    checks = [
-        relative_check(
-            "risk of strong labels without ridge", risks[:, 0, 0], base, float(prediction.base_allowance), RESOLUTION
-        )
-    ]
+    allowed = dict(zip(CURES, prediction.saved_allowance.values.tolist(), strict=True))
+    checks = [entry_check("risk of strong labels without ridge", prediction, measured, "base", RESOLUTION)]
     for cure, (arm, column) in places.items():
-        saved = (risks[:, 0, 0] - risks[:, arm, column]) / base
-        allowed = float(prediction.allowance.sel(cure=cure))
-        checks.append(
-            _mean_check(f"share of the risk that {cure} saves", saved - float(prediction.saved.sel(cure=cure)), allowed)
-        )
-    tuned = int(risks[:, 0].mean(axis=0).argmin())
-    regret = (risks[:, 0, best[0]] - risks[:, 0, tuned]) / base
-    return (
-        *checks,
-        _mean_check("what a better penalty would still save", regret, float(prediction.allowance.sel(cure="ridge"))),
-    )
+        saved = mean_of((trials[:, 0, 0] - trials[:, arm, column]) / base)
+        expected = float(prediction.saved.sel(cure=cure))
+        margin = (-allowed[cure], allowed[cure])
+        name = f"share of the risk that {cure} saves"
+        checks.append(difference_check(name, saved, expected, margin, RESOLUTION, "n_samples"))
+    regret = (trials[:, 0, best[0]] - trials[:, 0, int(measured.best[0])]) / base
+    margin = (-allowed["ridge"], allowed["ridge"])
+    return *checks, mean_check("what a better penalty would still save", regret, margin, RESOLUTION, "n_samples")
 
 
-def _mean_check(name: str, deviations: Floats, allowed: float) -> Check:
-    count = len(deviations)
-    spread = float(deviations.std(ddof=1) / np.sqrt(count)) if count > 1 else 0.0
-    return Check(
-        name=name,
-        deviation=float(deviations.mean()),
-        allowance=(-allowed, allowed),
-        resolution=RESOLUTION,
-        standard_error=spread,
-        dof=count - 1,
-        replicates=count,
-        raise_hint="n_samples",
-    )
-
-
-def _both_saving(rewrite: Callable[[float, float], float]) -> Callable[[Any, Any], Dataset]:
+def _both_saving(rewrite: Callable[[float, float], float]) -> Predict[Params, Regression]:
     """Another formula for what both cures save together, from what each saves alone."""
 
     def predict(params: Params, problem: Regression) -> Dataset:
@@ -143,9 +132,15 @@ def _both_saving(rewrite: Callable[[float, float], float]) -> Callable[[Any, Any
 ridge_versus_teacher = Claim(
     id="ridge-versus-teacher",
     title="Ridge cures noise, the best teacher cures bias",
+    short="Ridge or teacher",
     statement="A tuned penalty on strong labels is the fair competitor of a good teacher. With noisy labels it saves "
     "more than the teacher, without noise far less; and on the best penalty the best teacher still improves.",
     latex=r"\min_{\mu}R_{\mathrm{opt}}(\mu)\le\min\Big\{\min_{\mu}R_{\mathrm{strong}}(\mu),\ R_{\mathrm{opt}}(0)\Big\}",
+    symbols={
+        r"\mu": Symbol("ridge penalty", "ridge"),
+        r"R_{\mathrm{strong}}": Symbol("risk with true labels", "risk"),
+        r"R_{\mathrm{opt}}": Symbol("risk with the best teacher", "risk"),
+    },
     source="ours, from the risk at a penalty in arXiv 2410.18837",
     kind="extension",
     defaults={"n_features": 200, "n_samples": 80, "noise_variance_target": 0.1},
@@ -153,6 +148,7 @@ ridge_versus_teacher = Claim(
     resolution=RESOLUTION,
     assumptions=_needs,
     predict=_predict,
+    measure=_measure,
     compare=_compare,
     mutate=lambda prediction, amount: prediction.assign(saved=prediction.saved - 1.05 * amount),
     experiment=ridge_penalties,

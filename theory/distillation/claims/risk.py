@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from xarray import Dataset
 
-from theory.core.vocabulary import Check, Claim, Rival
-from theory.distillation.claims.measures import arm_noise, arm_risks, relative_check
+from theory.core.vocabulary import Check, Claim, Predict, Rival, Symbol
+from theory.distillation.claims.measures import arm_noise, arm_trials, entry_check, off, rewritten, sampled
 from theory.distillation.claims.students import (
     STUDENT,
     allowances,
@@ -30,22 +29,19 @@ def _predict_risk(params: Params, problem: Regression) -> Dataset:
     return risk_dataset(names, risks, allowances(params, problem), found)
 
 
-def _compare_risk(params: Params, problem: Regression, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
+def _measure_risk(params: Params, problem: Regression, raw: Dataset) -> Dataset:
+    return sampled("risk", arm_trials(params, raw), arm=raw["arm"].values)
+
+
+def _compare_risk(params: Params, problem: Regression, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
     """Measured over predicted risk, one check per teacher."""
-    measured = arm_risks(params, raw)
     return tuple(
-        relative_check(
-            f"risk of the student of the {arm} teacher",
-            measured[arm],
-            float(prediction.risk.sel(arm=arm)),
-            float(prediction.allowance.sel(arm=arm)),
-            0.2,
-        )
-        for arm in measured
+        entry_check(f"risk of the student of the {arm} teacher", prediction, measured, "risk", 0.2, arm=arm)
+        for arm in measured["arm"].values.tolist()
     )
 
 
-def _rewritten(rewrite: Callable[[Stats, Regression, Floats, Floats], Floats]) -> Callable[[Any, Any], Dataset]:
+def _rewritten(rewrite: Callable[[Stats, Regression, Floats, Floats], Floats]) -> Predict[Params, Regression]:
     """Another formula for all arms: ``rewrite(stats, problem, teachers (p, k), noise (k,))``."""
 
     def predict(params: Params, problem: Regression) -> Dataset:
@@ -53,7 +49,7 @@ def _rewritten(rewrite: Callable[[Stats, Regression, Floats, Floats], Floats]) -
         named = teachers(found, problem)
         columns = np.column_stack(list(named.values()))
         risks = rewrite(found, problem, columns, arm_noise(params, list(named)))
-        return _predict_risk(params, problem).assign(risk=(("arm",), risks))
+        return rewritten(_predict_risk(params, problem), "risk", risks)
 
     return predict
 
@@ -75,10 +71,15 @@ def _not_amplified(found: Stats, problem: Regression, columns: Floats, noise: Fl
 omniscient_risk = Claim(
     id="omniscient-risk",
     title="The risk of a student is known exactly, whatever its teacher",
+    short="Risk of any student",
     statement="A minimum-norm student of any teacher has an excess risk that depends on the spectrum only through one "
     "number, the effective ridge: bias from what is not learnt, plus noise that overfitting amplifies.",
     latex=r"R(\beta_s)=\sum_i\lambda_i\big((1-\zeta_i)b_i-\beta_{\star,i}\big)^2"
     r"+\frac{\Omega}{1-\Omega}\Big(\sigma^2+\sum_i\lambda_i\zeta_i^2b_i^2\Big)",
+    symbols={
+        r"R(\beta_s)": Symbol("excess risk of the student", "risk"),
+        "b_i": Symbol("the teacher's coefficient of feature i", "surrogate"),
+    },
     source="arXiv 2410.18837, our reconstruction",
     kind="theorem",
     defaults={},
@@ -86,8 +87,9 @@ omniscient_risk = Claim(
     resolution=0.2,
     assumptions=student_needs,
     predict=_predict_risk,
+    measure=_measure_risk,
     compare=_compare_risk,
-    mutate=lambda prediction, amount: prediction.assign(risk=prediction.risk / (1 + 1.05 * amount)),
+    mutate=off,
     experiment=students,
     rivals=(
         Rival("no self-inflicted noise", _rewritten(_no_self_noise), {}, "forgets that unlearnt labels act as noise"),

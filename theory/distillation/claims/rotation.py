@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 from xarray import Dataset
 
-from theory.core.vocabulary import Claim, Rival
+from theory.core.vocabulary import Claim, Rival, Symbol
+from theory.distillation.claims.measures import off
 from theory.distillation.claims.stages import RESOLUTION
 from theory.distillation.claims.students import safe_stats
 from theory.distillation.claims.two_stage import (
     USES,
     compare_stages,
     errors_add,
-    off,
+    measure_stages,
     other_student,
     predict_stages,
     stages_needs,
@@ -44,10 +45,21 @@ def _mean_only(params: Params, problem: Regression) -> Dataset:
 rotated_teacher = Claim(
     id="rotated-teacher",
     title="The teacher may have learnt on differently oriented data",
+    short="A rotated teacher",
     statement="When the teacher's covariance has other eigenvectors, what it knows and how it scatters are turned into "
     "the student's features; of its scatter only the diagonal there matters.",
     latex=r"R_2=\lVert M\mu-\beta_\star\rVert_\Sigma^2+c\big(\sigma^2+\lVert(I-M)\mu\rVert_\Sigma^2\big)"
     r"+\mathrm{tr}(AC),\quad \mu=M_s\beta_\star,\ A=M\Sigma M+c\,(I-M)\Sigma(I-M)",
+    symbols={
+        "R_2": Symbol("excess risk of the student of a fitted teacher", "risk"),
+        "M": Symbol("what a fit with the student's samples keeps of each direction"),
+        "M_s": Symbol("the same for the teacher's samples and covariance"),
+        r"\mu": Symbol("what the teacher knows on average"),
+        "C": Symbol("covariance of the teacher's scatter"),
+        "c": Symbol("how much overfitting amplifies noise, Ω/(1 − Ω)"),
+        r"\beta_\star": Symbol("the truth", "signal"),
+        r"\Sigma": Symbol("covariance of the student's features", "eigenvalues"),
+    },
     source="ours: the two-stage argument with matrices that do not commute",
     kind="extension",
     defaults={
@@ -62,6 +74,7 @@ rotated_teacher = Claim(
     resolution=RESOLUTION,
     assumptions=stages_needs,
     predict=predict_stages,
+    measure=measure_stages,
     compare=compare_stages,
     mutate=off,
     experiment=two_stages,

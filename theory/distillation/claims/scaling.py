@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from xarray import Dataset
 
-from theory.core.vocabulary import Assumption, Check, Claim, Rival
+from theory.core.vocabulary import Assumption, Check, Claim, Predict, Rival, Symbol
 from theory.distillation.claims import assumptions as needs
-from theory.distillation.claims.measures import arm_noise, flat
+from theory.distillation.claims.measures import arm_trials, entry_check
 from theory.distillation.claims.students import SPECTRUM, allowances, predicted_risks, safe_stats
 from theory.distillation.curves import local_slopes
 from theory.distillation.experiments.curves import at_size, learning_curve, sample_grid
 from theory.distillation.parameters import Params
 from theory.distillation.power_law import SMALLEST_SPECTRUM_EXPONENT, near_boundary, power_law_limits
 from theory.distillation.problem import Floats, Integers, Regression
+from theory.shared.statistics import Mean, mean_of, pooled, variables
 
 ARMS = ["strong", "mask", "optimal"]
 RESOLUTION = 0.15
 STEEP = 0.15
 """Steep curves are resolved to this fraction of their slope: finite-size errors grow with it."""
+_FAR_OUT = {"not_measured": "no student has infinitely many features"}
 FAR = 1e5
 """Sample size at which local slopes of the arms are compared, with infinitely many features."""
 
@@ -81,60 +82,61 @@ def _predict_slopes(params: Params, problem: Regression) -> Dataset:
     return Dataset(
         {
             "slope": (("arm",), slopes, {"long_name": "slope of log risk on log n, on the grid"}),
-            "allowance": (("arm",), np.abs(weights) @ errors, {"long_name": "finite-size error of the slope"}),
-            "local_slope": (("arm",), local, {"long_name": "local slope at 100,000 samples, p infinite"}),
+            "slope_allowance": (("arm",), np.abs(weights) @ errors, {"long_name": "finite-size error of the slope"}),
+            "local_slope": (("arm",), local, {"long_name": "local slope at 100,000 samples, p infinite"} | _FAR_OUT),
             "risk": (("samples_on_grid", "arm"), risks, {"long_name": "excess risk"}),
-            "limit_slope": ((), limit, {"long_name": "asymptotic slope of all arms; 0 where there is no law"}),
+            "limit_slope": (
+                (),
+                limit,
+                {"long_name": "asymptotic slope of all arms; 0 where there is no law"} | _FAR_OUT,
+            ),
         },
         coords={"arm": ARMS, "samples_on_grid": sample_grid(params)},
     )
 
 
-def _compare_slopes(params: Params, problem: Regression, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
+def by_size(params: Params, trials: Floats, raw: Dataset) -> list[Floats]:
+    """Trials (R, ...) of a curve, sample size by sample size."""
+    samples = pooled(raw["samples"])
+    return [trials[samples == n] for n in sample_grid(params)]
+
+
+def measured_slope(params: Params, logs: Floats, errors: Floats, count: int) -> Mean:
+    """Slopes (arms,) of logarithms (N, arms) on log n, from independent points with these standard errors."""
+    weights = slope_weights(sample_grid(params))
+    return Mean(weights @ logs, np.sqrt(weights**2 @ errors**2), count)
+
+
+def _measure_slopes(params: Params, problem: Regression, raw: Dataset) -> Dataset:
+    groups = [mean_of(group) for group in by_size(params, arm_trials(params, raw), raw)]
+    means, errors = np.array([group.mean for group in groups]), np.array([group.error for group in groups])
+    count = min(group.count for group in groups)
+    slope = measured_slope(params, np.log(means), errors / means, count)
+    risk = variables("risk", ["samples_on_grid", "arm"], Mean(means, errors, count))
+    return Dataset(variables("slope", ["arm"], slope) | risk, {"arm": ARMS, "samples_on_grid": sample_grid(params)})
+
+
+def _compare_slopes(params: Params, problem: Regression, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
     """Measured slopes against those of the finite-n prediction on the same grid; exponents of the arms far out."""
-    sizes = sample_grid(params)
-    weights = slope_weights(sizes)
-    scale = np.sqrt(arm_noise(params, ARMS))
-    risks = flat(raw, "constant") + scale * flat(raw, "linear") + flat(raw, "quadratic")[:, None] * scale**2
-    groups = [risks[flat(raw, "samples") == n] for n in sizes]
-    means = np.array([group.mean(axis=0) for group in groups])
-    relative = np.array([group.std(axis=0, ddof=1) / np.sqrt(len(group)) for group in groups]) / means
-    slopes, spreads = weights @ np.log(means), np.sqrt(weights**2 @ relative**2)
-    count = min(len(group) for group in groups)
-    checks: list[Check] = []
-    for column, arm in enumerate(ARMS):
-        allowed = float(prediction.allowance.sel(arm=arm))
-        deviation = float(slopes[column] - prediction.slope.sel(arm=arm))
-        spread = float(spreads[column])
-        name = f"slope of the {arm} teacher's curve"
-        resolution = max(RESOLUTION, STEEP * abs(float(slopes[column])))
-        checks.append(
-            Check(
-                name=name,
-                deviation=deviation,
-                allowance=(-allowed, allowed),
-                resolution=resolution,
-                standard_error=spread,
-                dof=count - 1,
-                replicates=count,
-                raise_hint="n_samples",
-            )
+    steepness = np.maximum(RESOLUTION, STEEP * np.abs(measured.slope.values))
+    slopes = tuple(
+        entry_check(f"slope of the {arm} teacher's curve", prediction, measured, "slope", resolution, 1.0, arm=arm)
+        for arm, resolution in zip(ARMS, steepness.tolist(), strict=True)
+    )
+    far = dict(zip(ARMS, prediction.local_slope.values.tolist(), strict=True))
+    exponents = tuple(
+        Check(
+            name=f"exponent of {arm} minus strong at n = 10⁵",
+            deviation=far[arm] - far["strong"],
+            allowance=(-0.01, 0.01),
+            resolution=RESOLUTION,
         )
-    strong = float(prediction.local_slope.sel(arm="strong"))
-    for arm in ARMS[1:]:
-        apart = float(prediction.local_slope.sel(arm=arm)) - strong
-        checks.append(
-            Check(
-                name=f"exponent of {arm} minus strong at n = 10⁵",
-                deviation=apart,
-                allowance=(-0.01, 0.01),
-                resolution=RESOLUTION,
-            )
-        )
-    return tuple(checks)
+        for arm in ARMS[1:]
+    )
+    return slopes + exponents
 
 
-def _steeper(rewrite: Callable[[Params, Floats], Floats]) -> Callable[[Any, Any], Dataset]:
+def _steeper(rewrite: Callable[[Params, Floats], Floats]) -> Predict[Params, Regression]:
     """Another formula for the slopes (arms,)."""
 
     def predict(params: Params, problem: Regression) -> Dataset:
@@ -147,9 +149,16 @@ def _steeper(rewrite: Callable[[Params, Floats], Floats]) -> Callable[[Any, Any]
 scaling_law = Claim(
     id="scaling-law",
     title="A better teacher changes the constant, never the exponent",
+    short="Scaling law",
     statement="On power laws the excess risk falls as n⁻ˢ, with the same s for strong, masked and optimal labels: "
     "s = β − 1 for spread-out signals, 2α for concentrated ones. An exponential spectrum escapes: there Ω tends to 1.",
     latex=r"R\simeq\kappa\,n^{-s},\qquad s=\min(\beta-1,\,2\alpha)\ \text{ for strong, masked and optimal labels}",
+    symbols={
+        "s": Symbol("exponent of the law, minus the slope of log risk on log n", "limit_slope"),
+        r"\kappa": Symbol("constant of the law, the only thing that a teacher changes"),
+        r"\alpha": Symbol("exponent of the spectrum", "spectrum_exponent"),
+        r"\beta": Symbol("exponent of the signal", "signal_exponent"),
+    },
     source="arXiv 2410.18837; constants and the reason (the ceiling) are ours",
     kind="theorem",
     defaults={"n_samples": 160},
@@ -157,6 +166,7 @@ scaling_law = Claim(
     resolution=RESOLUTION,
     assumptions=_needs,
     predict=_predict_slopes,
+    measure=_measure_slopes,
     compare=_compare_slopes,
     mutate=lambda prediction, amount: prediction.assign(
         slope=prediction.slope - 1.2 * amount * np.maximum(1.0, STEEP / RESOLUTION * np.abs(prediction.slope))

@@ -9,11 +9,11 @@ from xarray import Dataset
 
 from theory.core.vocabulary import Assumption, Check
 from theory.distillation.claims import assumptions as needs
-from theory.distillation.claims.measures import flat, relative_check
 from theory.distillation.claims.students import SPECTRUM, slope_of
 from theory.distillation.problem import Floats, Regression
 from theory.distillation.simulation.students import SINGULAR
 from theory.distillation.student_risk import noise_error, slope_error
+from theory.shared.statistics import difference_check, entry_of, pooled
 
 STAGED = SPECTRUM | {"n_samples", "n_teacher_samples", "noise_variance_target", "noise_variance_teacher"}
 RESOLUTION = 0.2
@@ -54,18 +54,18 @@ def signal_and_noise(risks: Callable[[bool], Floats]) -> Floats:
 
 def quadratic_form(raw: Dataset, deviations: Floats) -> Floats:
     """Measured excess risk (R, k) of every trial: the moments at these weights (k, parts) of the parts."""
-    return np.einsum("ki,rkij,kj->rk", deviations, flat(raw, "moments"), deviations)
+    return np.einsum("ki,rkij,kj->rk", deviations, pooled(raw["moments"]), deviations)
 
 
-def risk_check(name: str, measured: Floats, predicted: float, allowed: float, energy: float, hint: str) -> Check:
-    """Measured over predicted risk; both are zero within rounding where they are nothing beside the signal."""
-    floor = NOTHING * energy
-    return relative_check(name, measured + floor, predicted + floor, max(allowed, ROUNDING), RESOLUTION, hint)
-
-
-def energy_of(problem: Regression) -> float:
-    """What knowing nothing costs: the variance of the noiseless labels."""
-    return float(problem.eigenvalues @ problem.signal**2)
+def stage_check(
+    name: str, problem: Regression, prediction: Dataset, measured: Dataset, hint: str, **at: object
+) -> Check:
+    """Measured over predicted risk; zero within rounding where it is nothing beside the variance of clean labels."""
+    here = prediction.sel(at)
+    unit = float(here.risk) + NOTHING * float(problem.eigenvalues @ problem.signal**2)
+    allowed = max(float(here.risk_allowance) / unit, ROUNDING)
+    found = entry_of(measured, "risk", **at)
+    return difference_check(name, found, float(here.risk), (-allowed, allowed), RESOLUTION, hint, unit)
 
 
 def fitted_teacher(

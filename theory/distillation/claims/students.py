@@ -37,6 +37,7 @@ SPECTRUM = frozenset(
         "population_copies",
     }
 )
+OF_SPECTRUM = {"not_measured": "a number of the spectrum, not of a student"}
 STUDENT = SPECTRUM | {"n_samples", "ridge", "noise_variance_target", "noisy_arms", "surrogate"}
 
 
@@ -102,14 +103,14 @@ def allowances(params: Params, problem: Regression, *, noisy: bool = True) -> Fl
 
 
 def risk_dataset(names: list[str], risks: Floats, allowed: Floats, found: Stats) -> Dataset:
-    """Predicted risks by arm with their finite-size allowance and the statistics behind them."""
+    """Predicted risks by arm with their finite-size allowance (given relative) and the statistics behind them."""
     return Dataset(
         {
             "risk": (("arm",), risks, {"long_name": "excess risk", "spec_name": "R"}),
-            "allowance": (("arm",), allowed, {"long_name": "relative finite-size error allowed"}),
-            "effective_ridge": ((), found.effective_ridge, {"spec_name": "tau"}),
-            "overfitting": ((), found.overfitting, {"spec_name": "omega"}),
-            "free_samples": ((), found.free_samples, {"spec_name": "n_free"}),
+            "risk_allowance": (("arm",), allowed * risks, {"long_name": "finite-size error allowed"}),
+            "effective_ridge": ((), found.effective_ridge, {"spec_name": "tau"} | OF_SPECTRUM),
+            "overfitting": ((), found.overfitting, {"spec_name": "omega"} | OF_SPECTRUM),
+            "free_samples": ((), found.free_samples, {"spec_name": "n_free"} | OF_SPECTRUM),
         },
         coords={"arm": names},
     )

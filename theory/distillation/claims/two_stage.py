@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from xarray import Dataset
 
-from theory.core.vocabulary import Assumption, Check, Claim, Rival
+from theory.core.vocabulary import Assumption, Check, Claim, Predict, Rival, Symbol
 from theory.distillation.claims import assumptions as needs
+from theory.distillation.claims.measures import off, rewritten, sampled
 from theory.distillation.claims.stages import (
     RESOLUTION,
     STAGED,
-    energy_of,
     finite_size,
     fitted_teacher,
     quadratic_form,
-    risk_check,
     signal_and_noise,
+    stage_check,
 )
-from theory.distillation.claims.students import safe_stats
+from theory.distillation.claims.students import OF_SPECTRUM, safe_stats
 from theory.distillation.experiments.stages import ARMS, two_stages
 from theory.distillation.parameters import Params
 from theory.distillation.problem import Floats, Regression
 from theory.distillation.stage_curves import features_seen, label_noises, student_and_teacher
 from theory.distillation.student_risk import risk_of
+from theory.shared.statistics import Mean, difference_check, mean_of, ratio_of, variables
 
 REACHED = np.array([[1.0, 1.0, 0.0], [1.0, 0.0, 1.0]])
 """Which of student, teacher and strong-label student depends on the teacher's sample, and on the student's."""
@@ -77,60 +77,49 @@ def predict_stages(params: Params, problem: Regression) -> Dataset:
     return Dataset(
         {
             "risk": (("arm",), risks, {"long_name": "excess risk", "spec_name": "R_2, R_T, R_strong"}),
-            "allowance": (("arm",), allowed, {"long_name": "relative finite-size error allowed"}),
+            "risk_allowance": (("arm",), allowed * risks, {"long_name": "finite-size error allowed"}),
             "gain": ((), 1 - risks[0] / risks[2], {"long_name": "share of the strong labels' risk that is saved"}),
-            "teacher_free_samples": ((), teacher.free_samples, {"spec_name": "m_free"}),
-            "free_samples": ((), found.free_samples, {"spec_name": "n_free"}),
+            "teacher_free_samples": ((), teacher.free_samples, {"spec_name": "m_free"} | OF_SPECTRUM),
+            "free_samples": ((), found.free_samples, {"spec_name": "n_free"} | OF_SPECTRUM),
         },
         coords={"arm": ARMS},
     )
 
 
-def compare_stages(params: Params, problem: Regression, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
-    """Student and teacher over their predictions, and the paired gain over strong labels on the same data."""
+def measure_stages(params: Params, problem: Regression, raw: Dataset) -> Dataset:
+    """Measured risks by arm, and the share of the strong labels' risk that is saved on the same data."""
     spread = np.sqrt(params.noise_variance_teacher)
     noises = np.sqrt(label_noises(params))
     weights = np.array([[1.0, spread, noises[0]], [1.0, spread, 0.0], [1.0, 0.0, noises[1]]])
-    measured = quadratic_form(raw, weights)
-    predicted, allowed = prediction.risk.values, prediction.allowance.values
-    energy = energy_of(problem)
-    saved = (measured[:, 2] - measured[:, 0]) / max(float(predicted[2]), 1e-300)
+    trials = quadratic_form(raw, weights)
+    left = ratio_of(trials[:, 0], trials[:, 2])
+    gain = variables("gain", (), Mean(1 - left.mean, left.error, left.count))
+    return sampled("risk", trials, arm=ARMS).assign(gain)
+
+
+def compare_stages(params: Params, problem: Regression, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
+    """Student and teacher over their predictions, and the paired gain over strong labels on the same data."""
+    student, _, strong = prediction.risk.values.tolist()
+    trials, errors = measured.risk_trials.values, prediction.risk_allowance.values
+    unit = max(strong, student, 1e-300)
     # Both arms err in the same direction (their student has the same rows), so that the larger error bounds both.
-    most = float(max(allowed[0] * predicted[0], allowed[2] * predicted[2]) / max(float(predicted[2]), 1e-300))
-    count = len(saved)
-    error = float(saved.std(ddof=1) / np.sqrt(count)) if count > 1 else 0.0
-    unit = max(1.0, float(predicted[0] / max(float(predicted[2]), 1e-300)))
-    gain = Check(
-        name="share of the strong labels' risk that the teacher saves",
-        deviation=(float(saved.mean()) - (1 - float(predicted[0] / predicted[2]))) / unit,
-        allowance=(-most / unit, most / unit),
-        resolution=RESOLUTION,
-        standard_error=error / unit,
-        dof=count - 1,
-        replicates=count,
-        raise_hint="n_samples",
+    most = float(max(errors[0], errors[2])) / unit
+    saved = mean_of(trials[:, 2] - trials[:, 0])
+    name = "share of the strong labels' risk that the teacher saves"
+    return (
+        stage_check("risk of the student", problem, prediction, measured, "n_samples", arm="student"),
+        stage_check("risk of the teacher", problem, prediction, measured, "n_teacher_samples", arm="teacher"),
+        difference_check(name, saved, strong - student, (-most, most), RESOLUTION, "n_samples", unit),
     )
-    risks = (
-        risk_check(
-            f"risk of the {arm}",
-            measured[:, column],
-            float(predicted[column]),
-            float(allowed[column]),
-            energy,
-            "n_teacher_samples" if arm == "teacher" else "n_samples",
-        )
-        for column, arm in enumerate(ARMS[:2])
-    )
-    return (*risks, gain)
 
 
 def with_risks(prediction: Dataset, student: float, teacher: float) -> Dataset:
     """The prediction with other risks of student and teacher; strong labels stay as they are."""
     strong = float(prediction.risk[2])
-    return prediction.assign(risk=(("arm",), np.array([student, teacher, strong])), gain=1 - student / strong)
+    return rewritten(prediction, "risk", [student, teacher, strong]).assign(gain=1 - student / strong)
 
 
-def other_student(rewrite: Callable[[Params, Regression, Floats], float]) -> Callable[[Any, Any], Dataset]:
+def other_student(rewrite: Callable[[Params, Regression, Floats], float]) -> Predict[Params, Regression]:
     """Another formula for the student: ``rewrite(params, problem, honest risks)``."""
 
     def predict(params: Params, problem: Regression) -> Dataset:
@@ -157,11 +146,6 @@ def errors_add(params: Params, problem: Regression, risks: Floats) -> float:
     return float(risks[1] + risks[2])
 
 
-def off(prediction: Dataset, amount: float) -> Dataset:
-    """All risks too small by ``amount``, relative."""
-    return prediction.assign(risk=prediction.risk / (1 + 1.05 * amount))
-
-
 USES = STAGED | {
     "ridge",
     "noisy_arms",
@@ -174,11 +158,21 @@ USES = STAGED | {
 two_stage_claim = Claim(
     id="two-stage",
     title="A student of a fitted teacher: its risk is known, and it can beat its teacher",
+    short="A fitted teacher",
     statement="A teacher fitted to its own data hands on its bias and its scatter, feature by feature. The student "
     "shrinks both: it can be better than its teacher, and a middling teacher can be better than the truth.",
     latex=r"R_2=\sum_i\lambda_i\beta_i^2\big((1-\zeta_i)(1-\zeta_i^s)-1\big)^2"
     r"+c\Big(\sigma^2+\sum_i\lambda_i\beta_i^2\zeta_i^2(1-\zeta_i^s)^2\Big)"
     r"+\frac{\gamma_s^2}{m}\sum_i\frac{\lambda_i}{\lambda_i^s}(1-\zeta_i^s)^2\big[(1-\zeta_i)^2+c\,\zeta_i^2\big]",
+    symbols={
+        "R_2": Symbol("excess risk of the student of a fitted teacher", "risk"),
+        r"\zeta_i^s": Symbol("share of feature i that the teacher does not learn"),
+        r"\lambda_i^s": Symbol("variance of the teacher's data along feature i", "teacher_eigenvalues"),
+        r"\gamma_s^2": Symbol("noise level of the teacher's fit: label noise, and what it cannot learn"),
+        r"\beta_i": Symbol("true coefficient of feature i", "signal"),
+        "m": Symbol("training samples of the teacher", "n_teacher_samples"),
+        "c": Symbol("how much overfitting amplifies noise, Ω/(1 − Ω)"),
+    },
     source="arXiv 2410.18837, our reconstruction",
     kind="theorem",
     defaults={"n_features": 300, "n_samples": 60, "n_teacher_samples": 150, "noise_variance_teacher": 0.3},
@@ -186,6 +180,7 @@ two_stage_claim = Claim(
     resolution=RESOLUTION,
     assumptions=_aligned_needs,
     predict=predict_stages,
+    measure=measure_stages,
     compare=compare_stages,
     mutate=off,
     experiment=two_stages,

@@ -7,13 +7,14 @@ from functools import lru_cache
 import numpy as np
 from xarray import Dataset
 
-from theory.distillation.claims.measures import arm_noise, flat
+from theory.distillation.claims.measures import arm_noise
 from theory.distillation.claims.students import safe_stats
 from theory.distillation.curves import Curves, learning_curves
 from theory.distillation.parameters import Params
 from theory.distillation.problem import Floats, Integers, Regression
 from theory.distillation.simulation.learning_curves import curve_span, fits_key
 from theory.distillation.student_risk import amplified, optimal_mask, optimal_surrogate, risk
+from theory.shared.statistics import Mean, pooled, ratio_of
 
 FEATURES, SAMPLES = 130, 50
 """Points per curve, evenly in the logarithm; as many features again evenly in their number."""
@@ -151,10 +152,11 @@ def _spread(size: int, edges: tuple[int, ...]) -> Integers:
 
 def _factors(raw: Dataset) -> tuple[Integers, Floats]:
     """Best factor of single features, as the ratio of two means over trials, with its delta-method interval."""
-    linear, curved = flat(raw, "coordinate_linear"), flat(raw, "coordinate_quadratic")
-    ratio = linear.mean(axis=0) / curved.mean(axis=0)
-    residual = (linear - ratio * curved) / curved.mean(axis=0)
-    error = residual.std(axis=0, ddof=1) / np.sqrt(len(residual)) if len(residual) > 1 else 0 * ratio
-    shown = error < UNCERTAIN * np.maximum(ratio, 1.0)
-    spread = 2 * error
-    return raw["feature"].values[shown], np.stack([ratio, ratio - spread, ratio + spread])[:, shown]
+    found = ratio_of(pooled(raw["coordinate_linear"]), pooled(raw["coordinate_quadratic"]))
+    shown = found.error < UNCERTAIN * np.maximum(found.mean, 1.0)
+    return raw["feature"].values[shown], band(found)[:, shown]
+
+
+def band(found: Mean) -> Floats:
+    """Mean, mean - 2 SE and mean + 2 SE, along a leading axis ``statistic``."""
+    return np.stack([found.mean, found.mean - 2 * found.error, found.mean + 2 * found.error])

@@ -7,23 +7,29 @@ from xarray import Dataset
 
 from theory.ccmc.claims import assumptions as needs
 from theory.ccmc.cyclic import Ring, ring_of
-from theory.ccmc.experiments.flows import ring_flow
+from theory.ccmc.experiments.flows import BALANCED, SCATTER_RECORDS, STRETCH, ring_flow
 from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain
-from theory.core.vocabulary import Assumption, Check, Claim, Rival
+from theory.ccmc.simulation.cost import log_times
+from theory.core.vocabulary import Assumption, Check, Claim, Rival, Symbol
+from theory.shared.statistics import Mean, mean_of, pooled, variables
 
 LINEAR, BENDING = 0.005, 9.0
 """Texts are judged while their mean squared distance from the uniform mix stays below this."""
 SCATTER_RESOLUTION = 0.5
 
 
-def _turning(rate: complex, ratio: float) -> Dataset:
+def _turning(chain: Chain, rate: complex, ratio: float) -> Dataset:
+    lengths = log_times(BALANCED, STRETCH * BALANCED, SCATTER_RECORDS)
+    scatter = _ring(chain).scatter(np.log(lengths / BALANCED), rate.real) / BALANCED
     return Dataset(
         {
             "growth_rate": ((), rate.real, {"units": "per log-time"}),
             "turning_rate": ((), rate.imag, {"units": "radians per log-time"}),
             "cycle_ratio": ((), ratio, {"long_name": "each monologue over the one before it, in log-time"}),
-        }
+            "scatter": (("length",), scatter, {"long_name": "mean squared distance of texts from the uniform mix"}),
+        },
+        coords={"length": lengths},
     )
 
 
@@ -34,80 +40,89 @@ def _ring(chain: Chain) -> Ring:
 
 def _predict_ring(params: Params, chain: Chain) -> Dataset:
     ring = _ring(chain)
-    return _turning(ring.eigenvalue, ring.cycle_ratio)
+    return _turning(chain, ring.eigenvalue, ring.cycle_ratio)
 
 
-def _compare_ring(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
+def _measure_ring(params: Params, chain: Chain, raw: Dataset) -> Dataset:
+    """Rates and ratios along the flow, of every path and on average; distances of texts from the uniform mix.
+
+    A squared distance in the plane is exponentially distributed: its spread is its mean.
+    """
+    squares = pooled(raw.scattered, ("seed", "text"))
+    mean = squares.mean(axis=0)
+    found = Dataset(
+        variables("scatter", ("length",), Mean(mean, mean * len(squares) ** -0.5, len(squares))),
+        coords={"length": raw["length"].values},
+    )
+    for name in ("growth_rate", "turning_rate", "cycle_ratio"):
+        each = np.atleast_1d(raw[name].values)
+        found = found.assign(variables(name, (), mean_of(each))).assign({f"{name}_of_path": (("path",), each)})
+    return found
+
+
+def _compare_ring(params: Params, chain: Chain, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
     """Rates of a displacement of 1e-5 differ by that order from the linear ones (1e-3 leaves room). Paths that start
     at shares of exp(-1000) and less pass one token at exp(-1000 ratio) and leave the next when what it replaced has
     faded to exp(-1000 ratio²), at most exp(-10) (an assumption): 1e-4 is for that and for the integrator.
     Generated texts are compared with the uniform mix only: to pass the tokens takes exponentially long texts."""
-    ratio = float(prediction.cycle_ratio)
-    found = [
-        Check(
-            name=f"{name} over its prediction",
-            deviation=_widest(raw[variable], float(prediction[variable])),
-            allowance=(-1e-3, 1e-3),
+
+    def furthest(name: str, label: str, allowed: float, scale: float = 1.0) -> Check:
+        off = measured[f"{name}_of_path"].values - float(prediction[name])
+        return Check(
+            name=label,
+            deviation=float(off[np.abs(off).argmax()]) / scale,
+            allowance=(-allowed, allowed),
             resolution=0.02,
         )
-        for name, variable in (("growth rate", "growth_rate"), ("turning rate", "turning_rate"))
-    ]
-    off = _widest(raw.cycle_ratio, ratio) / (1 + ratio)
-    stays = Check(name="ratio of stays, relative error", deviation=off, allowance=(-1e-4, 1e-4), resolution=0.02)
-    return (*found, stays, *_scatter_check(chain, float(prediction.growth_rate), raw))
+
+    return (
+        furthest("growth_rate", "growth rate over its prediction", 1e-3),
+        furthest("turning_rate", "turning rate over its prediction", 1e-3),
+        furthest("cycle_ratio", "ratio of stays, relative error", 1e-4, 1 + float(prediction.cycle_ratio)),
+        *_scatter_check(prediction, measured),
+    )
 
 
-def _scatter_check(chain: Chain, rate: float, raw: Dataset) -> tuple[Check, ...]:
+def _scatter_check(prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
     """Mean squared distance from the uniform mix of texts that started there: whether they stay, and how fast they go.
 
     Judged at the last record where the flow is still linear; the square of z relative to a share of 1/3, 9 z^2, is the
-    relative size of what bends it. A squared distance in the plane is exponentially distributed: its spread is its
-    mean.
+    relative size of what bends it.
     """
-    lengths = raw["length"].values.astype(np.float64)
-    expected = _ring(chain).scatter(np.log(lengths / lengths[0]), rate) / lengths[0]
+    expected = prediction.scatter.values
     record = int(np.flatnonzero(expected <= LINEAR)[-1])
     if record == 0 or expected[record] <= 0:
         return ()
-    squares = raw.scattered.transpose("seed", "text", "length").values[:, :, record].ravel()
-    value, allowed = float(squares.mean() / expected[record] - 1), BENDING * float(expected[record])
-    runs, name = squares.size, "squared distance of texts from the uniform mix over its prediction, minus one"
+    allowed, runs = BENDING * float(expected[record]), int(measured.scatter_se.attrs["replicates"])
     return (
         Check(
-            name=name,
-            deviation=value,
+            name="squared distance of texts from the uniform mix over its prediction, minus one",
+            deviation=float(measured.scatter[record] / expected[record] - 1),
             allowance=(-allowed, allowed),
             resolution=SCATTER_RESOLUTION,
             standard_error=runs**-0.5,
-            dof=np.inf,
             replicates=runs,
             raise_hint="seeds",
         ),
     )
 
 
-def _widest(values: object, predicted: float) -> float:
-    """The deviation furthest from zero."""
-    off = np.atleast_1d(np.asarray(values, dtype=float)) - predicted
-    return float(off[np.abs(off).argmax()])
-
-
 def _base_chain_rate(params: Params, chain: Chain) -> Dataset:
     """omega - 1: as if the shares relaxed like the base chain itself."""
     ring = _ring(chain)
-    return _turning(ring.omega - 1, ring.cycle_ratio)
+    return _turning(chain, ring.omega - 1, ring.cycle_ratio)
 
 
 def _reversible_rate(params: Params, chain: Chain) -> Dataset:
     """omega: the Jacobian of a reversible chain."""
     ring = _ring(chain)
-    return _turning(ring.omega.conjugate(), ring.cycle_ratio)
+    return _turning(chain, ring.omega.conjugate(), ring.cycle_ratio)
 
 
 def _advance_over_back(params: Params, chain: Chain) -> Dataset:
     """A cycle that attracts whenever one direction is preferred."""
     ring = _ring(chain)
-    return _turning(ring.eigenvalue, max(ring.advance, ring.back) / min(ring.advance, ring.back))
+    return _turning(chain, ring.eigenvalue, max(ring.advance, ring.back) / min(ring.advance, ring.back))
 
 
 def _ring_needs(params: Params, chain: Chain) -> tuple[Assumption, ...]:
@@ -135,6 +150,14 @@ cyclic_bistable = Claim(
     statement="For three tokens on a ring the uniform mix is stable inside a Hopf boundary, and a cycle of single "
     "tokens, each dominating for a longer log-time than the last, attracts when staying beats one third.",
     latex=r"x(1+r^2)<2r^2\ \text{(mix stable)},\qquad \frac{a-c}{b-a}>1\iff a>\tfrac13\ \text{(cycle, } c<a<b)",
+    short="Balance or monologues",
+    symbols={
+        "a": Symbol("probability that a token repeats itself", "stay"),
+        "b": Symbol("probability of the next one on the ring", "advance"),
+        "c": Symbol("probability of the one before"),
+        "x": Symbol("real part of the base chain's complex eigenvalue"),
+        "r": Symbol("modulus of that eigenvalue"),
+    },
     source="ours",
     kind="extension",
     defaults={"chain": "circulant"},
@@ -142,6 +165,7 @@ cyclic_bistable = Claim(
     resolution=0.02,
     assumptions=_ring_needs,
     predict=_predict_ring,
+    measure=_measure_ring,
     compare=_compare_ring,
     mutate=lambda prediction, amount: prediction.assign(growth_rate=prediction.growth_rate + amount),
     experiment=ring_flow,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
 
 import numpy as np
@@ -9,15 +10,15 @@ import numpy.typing as npt
 from xarray import Dataset
 
 from theory.ccmc.claims import assumptions as needs
-from theory.ccmc.claims.assumptions import CHAIN as PROBLEM
-from theory.ccmc.claims.measures import run_counts
+from theory.ccmc.claims.measures import by_winners, moved, run_counts, set_label
 from theory.ccmc.experiments.moves import counted_moves
 from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain
 from theory.ccmc.single_trajectory import flow_exponents, learnable, measured_exponents, move_exponents
 from theory.ccmc.winners import FixedPoints, winner_sets
 from theory.core.judge import SIGMA
-from theory.core.vocabulary import Assumption, Check, Claim, Rival
+from theory.core.vocabulary import Assumption, Check, Claim, Predict, Rival, Symbol
+from theory.shared.statistics import pooled
 
 Floats = npt.NDArray[np.float64]
 
@@ -29,23 +30,51 @@ FEWEST_RUNS = 30
 SLOWEST = 0.1
 
 
-def _dataset(winners: FixedPoints, exponents: Floats) -> Dataset:
+def _dataset(chain: Chain, winners: FixedPoints, exponents: Floats) -> Dataset:
     dims = ("winner_set", "last", "token")
     return Dataset(
         {
             "move_exponent": (dims, exponents, {"long_name": "exponent of the number of moves"}),
-            "learnable": (dims, learnable(winners.exponents)),
+            "learnable": (dims, learnable(winners.exponents), {"not_measured": "a property of endless texts"}),
             "winner_share": (("winner_set", "token"), winners.shares),
-        }
+        },
+        coords={"winner_set": [set_label(chain, support) for support in winners.support]},
     )
 
 
 def _predict(params: Params, chain: Chain) -> Dataset:
     winners = winner_sets(chain.transition)
-    return _dataset(winners, move_exponents(winners.exponents))
+    return _dataset(chain, winners, move_exponents(winners.exponents))
 
 
-def _compare(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
+def _measure(params: Params, chain: Chain, raw: Dataset) -> Dataset:
+    """Slopes between the last two thirds of log-time, and final shares, of the runs that ended with each set."""
+    times, counts = run_counts(raw)
+    moves = pooled(raw.moves)
+    shares = counts[:, -1] / counts[:, -1].sum(axis=1, keepdims=True)
+    sets, having = by_winners(shares)
+    slopes = [_slopes(times, counts[runs], moves[runs])[:2] for runs in having]
+    dims = ("winner_set", "last", "token")
+    return Dataset(
+        {
+            "move_exponent": (dims, np.array([slope for slope, _ in slopes])),
+            "move_exponent_se": (dims, np.array([error for _, error in slopes])),
+            "winner_share": (("winner_set", "token"), np.array([shares[runs].mean(axis=0) for runs in having])),
+            "run_counts": (("run", "time", "token"), counts),
+            "run_moves": (("run", "time", "last", "token"), moves),
+        },
+        coords={"winner_set": [set_label(chain, members) for members in sets], "time": times},
+    )
+
+
+def _slopes(times: Floats, counts: Floats, moves: Floats) -> tuple[Floats, Floats, Floats]:
+    """Exponents of moves (K, K) between the last two thirds of log-time, their errors, and moves in the second one."""
+    third = (len(times) - 1) // 3
+    stretch = float(np.log(times[-1] / times[third])) / 2
+    return measured_exponents(moves[:, [third, 2 * third, -1]], counts[:, third], stretch)
+
+
+def _compare(params: Params, chain: Chain, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
     """Slopes between the last two thirds of log-time, for the runs that ended at each winner set.
 
     Judged are pairs moved between often enough to see the resolution; where no two losers are, the best such pair is
@@ -53,14 +82,12 @@ def _compare(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) ->
     shares at the first third, differs from its limit (twice for its bend over their fluctuations), and 1/N_i + 1/N_l
     for the chance in the counts there, over the log-time of a third.
     """
-    times, counts = run_counts(raw)
-    moves = raw.moves.transpose("seed", "replicate", "time", "last", "token").values
-    moves = moves.reshape(-1, *moves.shape[2:])
-    shares = counts / counts.sum(axis=2, keepdims=True)
+    times, counts, moves = measured["time"].values, measured.run_counts.values, measured.run_moves.values
     goals = prediction.winner_share.values
     if not len(goals):
         return ()
-    fate = np.abs(shares[:, -1, None] - goals).sum(axis=2).argmin(axis=1)
+    shares = counts[:, -1] / counts[:, -1].sum(axis=1, keepdims=True)
+    fate = np.abs(shares[:, None] - goals).sum(axis=2).argmin(axis=1)
     found: list[Check] = []
     for index in np.flatnonzero(np.bincount(fate, minlength=len(goals)) >= FEWEST_RUNS):
         mine = fate == index
@@ -75,7 +102,7 @@ def _of_set(
     """Checks of the runs that ended at one winner set, with growth exponents ``theta`` (K,)."""
     third = (len(times) - 1) // 3
     stretch = float(np.log(times[-1] / times[third])) / 2
-    slope, error, fewest = measured_exponents(moves[:, [third, 2 * third, -1]], counts[:, third], stretch)
+    slope, error, fewest = _slopes(times, counts, moves)
     shares = counts[:, third] / counts[:, third].sum(axis=1, keepdims=True)
     bias = 2 * (flow_exponents(chain.transition, shares, stretch) - move_exponents(theta))
     single = (1 / np.maximum(counts[:, third], 1)).mean(axis=0)
@@ -107,21 +134,15 @@ def _of_set(
     ]
 
 
-def _without_one(params: Params, chain: Chain) -> Dataset:
-    """theta_i + theta_l: forgets that a move needs one token, not a free pair."""
-    winners = winner_sets(chain.transition)
-    return _dataset(winners, move_exponents(winners.exponents) + 1)
+def _other(exponent: Callable[[Floats, Floats], Floats]) -> Predict[Params, Chain]:
+    """Exponents of moves that come from those of the two tokens in another way."""
 
+    def predict(params: Params, chain: Chain) -> Dataset:
+        winners = winner_sets(chain.transition)
+        theta = winners.exponents
+        return _dataset(chain, winners, exponent(theta[:, :, None], theta[:, None, :]))
 
-def _rarer_token(params: Params, chain: Chain) -> Dataset:
-    theta = winner_sets(chain.transition).exponents
-    return _dataset(winner_sets(chain.transition), np.minimum(theta[:, :, None], theta[:, None, :]))
-
-
-def _ordinary_chain(params: Params, chain: Chain) -> Dataset:
-    """Every move occurs at a constant rate, so that errors fall as one over the root of n."""
-    winners = winner_sets(chain.transition)
-    return _dataset(winners, np.ones_like(move_exponents(winners.exponents)))
+    return predict
 
 
 def _threshold_needs(params: Params, chain: Chain) -> tuple[Assumption, ...]:
@@ -150,7 +171,14 @@ single_trajectory_threshold = Claim(
     title="One endless text teaches a move only if its two tokens stay frequent enough",
     statement="A text of n tokens holds of order n to the power θᵢ + θₗ − 1 moves from token i to token l, where θ are "
     "the growth exponents next to its winners. Below zero the text never tells how likely the move was.",
-    latex=r"\#\{i	o l\}symp n^{	heta_i+	heta_l-1},\qquad P_{il}\ 	ext{learnable}\iff	heta_i+	heta_l\ge 1",
+    latex=r"\#\{i\to l\}\asymp n^{\theta_i+\theta_l-1},\qquad P_{il}\ \text{learnable}\iff\theta_i+\theta_l\ge 1",
+    short="Learning from one text",
+    symbols={
+        r"\#\{i\to l\}": Symbol("how often l follows i in the text"),
+        "n": Symbol("number of tokens", "n_tokens"),
+        r"\theta_i": Symbol("growth exponent of token i"),
+        "P_{il}": Symbol("base chain: from last token i to l", "learnable"),
+    },
     source="ours; arXiv 2402.13512 treats learning from one trajectory",
     kind="extension",
     defaults={
@@ -161,17 +189,23 @@ single_trajectory_threshold = Claim(
         "count_others": 50,
         "n_tokens": 10_000_000,
     },
-    uses=PROBLEM,
+    uses=needs.TEXT | {"n_tokens"},
     resolution=RESOLUTION,
     assumptions=_threshold_needs,
     predict=_predict,
+    measure=_measure,
     compare=_compare,
-    mutate=lambda prediction, amount: prediction.assign(move_exponent=prediction.move_exponent + amount),
+    mutate=moved("move_exponent", 1.0),
     experiment=counted_moves,
     rivals=(
-        Rival("one forgotten", _without_one, {}, "counts pairs of tokens instead of moves"),
-        Rival("rarer token", _rarer_token, {}, "lets the rarer of the two tokens decide alone"),
-        Rival("ordinary chain", _ordinary_chain, {}, "expects every move at a constant rate, as when a chain mixes"),
+        Rival("one forgotten", _other(np.add), {}, "counts pairs of tokens instead of moves"),
+        Rival("rarer token", _other(np.minimum), {}, "lets the rarer of the two tokens decide alone"),
+        Rival(
+            "ordinary chain",
+            _other(lambda one, other: np.ones_like(one + other)),
+            {},
+            "expects every move at a constant rate, as when a chain mixes",
+        ),
     ),
     power="0 false alarms in 20 blocks and on 66 random chains (19 undecided); 0.3 off is rejected on 82 of these 86",
 )

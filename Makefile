@@ -2,11 +2,15 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help app lab test lint bench look lock clean
+.PHONY: help app lab test quick audit lint bench look lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+LAB := $(VENV)/.lab
+DEV := $(VENV)/.dev
+# The lock pins what pyproject.toml asks for: the app alone, with JupyterLab, or with the tools of the developers.
+INSTALL = $(BIN)/python -m pip install $$([ -t 1 ] || echo --quiet) --constraint requirements.lock
 # One thread per test worker and per benchmark: many threads fighting for few cores are slower than one each.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
@@ -16,24 +20,31 @@ help: ## show this list
 app: $(READY) ## start the app and open it in the browser
 	@$(BIN)/python -m notebooks
 
-lab: $(READY) ## open the rooms' notebooks in JupyterLab
+lab: $(LAB) ## open the rooms' notebooks in JupyterLab
 	@$(BIN)/jupyter lab notebooks
 
-test: $(READY) lint ## everything: lint, doctests, unit tests, browser tests
+test: $(DEV) lint ## everything: lint, doctests, unit tests, browser tests
 	@$(BIN)/python -m tests.browser
 	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-lint: $(READY) ## ruff, pyright (strict on theory/), import-linter, marimo check
+quick: $(DEV) ## the fast tests: lint and everything but trained checks and browsers, under 90 seconds
+	$(BIN)/ruff check .
+	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses auto --dist loadfile -m "not slow"
+
+audit: $(DEV) ## long and random checks, by name: fresh seeds, random settings, every slider, every preset
+	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses auto --dist loadfile -m audit tests
+
+lint: $(DEV) ## ruff, pyright (strict on theory/), import-linter, marimo check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/marimo check --strict $(filter-out notebooks/__%,$(wildcard notebooks/*.py))
 
-bench: $(READY) ## speed: one ratio per line, the baseline measured in the same run
+bench: $(DEV) ## speed: one ratio per line, the baseline measured in the same run
 	$(ONE_THREAD) $(BIN)/python -m benchmarks
 
-look: $(READY) ## screenshots of every page and preset into look/
+look: $(DEV) ## screenshots of every page and preset into look/
 	@$(BIN)/python -m tests.browser
 	@$(BIN)/python -m tests.look
 
@@ -56,8 +67,15 @@ $(READY): pyproject.toml requirements.lock
 	"$$python" -m venv $(VENV) 2>/dev/null || { \
 	  "$$python" -m venv --clear --without-pip $(VENV) && \
 	  "$$python" -m pip --python $(BIN)/python install --quiet pip; }
-	@$(BIN)/python -m pip install $$([ -t 1 ] || echo --quiet) --requirement requirements.lock
-	@$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@$(INSTALL) --editable .
 	@echo "Compiling the numerical kernels ..."
 	@$(BIN)/python -m theory.cli.warm
+	@touch $@
+
+$(LAB): $(READY)
+	@$(INSTALL) --editable '.[lab]'
+	@touch $@
+
+$(DEV): $(READY)
+	@$(INSTALL) --editable '.[dev]'
 	@touch $@

@@ -228,7 +228,4 @@ def usage_text(usage: Usage) -> str:
 
 def written_text(written: Sequence[Path]) -> str:
     """The files of a new room, and what to do next."""
-    room = written[0].parent.name
-    return "\n".join(
-        [*map(str, written), "", f"Next: theory check --all, make app (the room {room}), CONTRIBUTING.md."]
-    )
+    return "\n".join([*map(str, written), "", "Next: `theory check --all`, `make app`, and CONTRIBUTING.md."])

@@ -10,7 +10,7 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import plotly.graph_objects as go
 import plotly.io as pio
@@ -29,8 +29,12 @@ from widgets.kit.colour import readable as readable
 from widgets.kit.colour import token_colours as token_colours
 from widgets.kit.colour import translucent as translucent
 
-if TYPE_CHECKING:
-    from widgets.kit.drawing import Drawing
+
+class Annotated(Protocol):
+    """A figure, finished or in the making, that words can be put on."""
+
+    def add_annotation(self, **annotation: Any) -> Any: ...
+
 
 FONT = "Inter, system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif"
 TEXT_SIZE, TICK_SIZE, SMALL_SIZE = 13, 12, 11
@@ -124,7 +128,7 @@ def text_width(text: str, size: float = TICK_SIZE) -> float:
     return len(text) * size * CHARACTER_WIDTH
 
 
-def add_end_labels(fig: go.Figure | Drawing, labels: Sequence[EndLabel], x: float, dark: bool, **axes: object) -> None:
+def add_end_labels(fig: Annotated, labels: Sequence[EndLabel], x: float, dark: bool, **axes: object) -> None:
     """Write ``labels`` to the right of the curves that end at ``x``; ``axes`` are ``xref`` and ``yref``."""
     for label in labels:
         fig.add_annotation(

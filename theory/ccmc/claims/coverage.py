@@ -10,13 +10,12 @@ import numpy.typing as npt
 from xarray import Dataset
 
 from theory.ccmc.claims import assumptions as needs
-from theory.ccmc.claims.mapping import DATA
 from theory.ccmc.experiments.coverage import SHORTEST_STEP, newton_fits
 from theory.ccmc.parameters import Params
 from theory.ccmc.probes import key_counts, probe_prompts
 from theory.ccmc.problem import Chain
 from theory.ccmc.prompt_coverage import Coverage, coverage_of
-from theory.core.vocabulary import Assumption, Check, Claim, Rival
+from theory.core.vocabulary import Assumption, Check, Claim, Rival, Symbol
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -57,18 +56,28 @@ def component_means(component: Integers, values: Floats) -> Floats:
     return np.einsum("kij,...kj->...ki", same / same.sum(axis=2, keepdims=True), values)
 
 
-def _compare(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
+def _measure(params: Params, chain: Chain, raw: Dataset) -> Dataset:
+    """Tokens whose fitted differences do not depend on the start belong together, and laws that do not are known."""
+    fitted = raw.fitted.values
+    apart = np.ptp(fitted[:, :, :, None] - fitted[:, :, None, :], axis=0)
+    return raw.assign(
+        component=(("last", "token"), (apart < SMALLEST_FREE_SPREAD / 2).argmax(axis=2)),
+        law_known=raw.law_spread < SMALLEST_FREE_SPREAD / 2,
+    )
+
+
+def _compare(params: Params, chain: Chain, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
     """Fits must end at log P within each component, with the mean that their start had there."""
     component = prediction.component.values
     logits = np.log(chain.transition)
-    limit = logits - component_means(component, logits) + component_means(component, raw.started.values)
-    missing_rank = float(prediction.information_rank - raw.information_rank)
-    known, spread = prediction.law_known.values, raw.law_spread.values
+    limit = logits - component_means(component, logits) + component_means(component, measured.started.values)
+    missing_rank = float(prediction.information_rank - measured.information_rank)
+    known, spread = prediction.law_known.values, measured.law_spread.values
     shortfall = SMALLEST_FREE_SPREAD - float(spread[~known].min(initial=inf)) if (~known).any() else 0.0
     return (
         Check(
             name="largest error of a fitted logit",
-            deviation=float(np.abs(raw.fitted.values - limit).max()),
+            deviation=float(np.abs(measured.fitted.values - limit).max()),
             allowance=(-inf, FIT_ERROR),
             resolution=1e-3,
             raise_hint="n_samples",
@@ -144,6 +153,14 @@ coverage_connectivity = Claim(
     "leaves one number free.",
     latex=r"A_{ki}-A_{kj}\ \text{identifiable}\iff i\sim j\ \text{in}\ \mathcal G_k,\qquad "
     r"\mathrm{rank}(\text{Fisher})=K^2-\sum_k c_k",
+    short="What prompts determine",
+    symbols={
+        "A_{ki}": Symbol("logit of token i after last token k"),
+        r"\mathcal G_k": Symbol("tokens joined when a prompt that ends in k has both", "component"),
+        "c_k": Symbol("number of its components"),
+        r"\mathrm{rank}(\text{Fisher})": Symbol("how many numbers the prompts determine", "information_rank"),
+        "K": Symbol("number of tokens", "vocab_size"),
+    },
     source="arXiv 2402.13512, consistency iff connected; the statement per component and the rank are ours",
     kind="theorem",
     defaults={
@@ -155,10 +172,11 @@ coverage_connectivity = Claim(
         "islands": 2,
         "unseen_pairs": 2,
     },
-    uses=DATA,
+    uses=needs.DATA,
     resolution=1.0,
     assumptions=lambda params, chain: (needs.full_support(chain), _comparable(chain)),
     predict=_predict,
+    measure=_measure,
     compare=_compare,
     mutate=_split,
     experiment=newton_fits,

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from xarray import Dataset
 
 from theory.ccmc.claims import assumptions as needs
-from theory.ccmc.claims.mapping import DATA
 from theory.ccmc.existence import arcs, mle_exists
 from theory.ccmc.experiments.learning import DIVERGED, separation
 from theory.ccmc.label_sets import label_sets
 from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain
-from theory.core.vocabulary import Check, Claim, Rival
+from theory.core.vocabulary import Check, Claim, Rival, Symbol
 
 Booleans = npt.NDArray[np.bool_]
 
 
-def _existence(exists: Any) -> Dataset:
+def _existence(exists: Booleans) -> Dataset:
     return Dataset({"exists": (("replicate", "last"), exists, {"long_name": "a finite estimate exists"})})
 
 
@@ -32,11 +29,14 @@ def _predict_existence(params: Params, chain: Chain) -> Dataset:
     return _existence(mle_exists(_arcs(params, chain)))
 
 
-def _compare_existence(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
-    """Rows whose fitted log-ratios stay or grow, as a vanishing ridge says, against the prediction; exact."""
-    finite: Booleans = np.asarray(raw.growth.values < DIVERGED, dtype=np.bool_)
-    predicted: Booleans = np.asarray(prediction.exists.values, dtype=np.bool_)
-    wrong = np.count_nonzero(finite != predicted) / finite.size
+def _measure_existence(params: Params, chain: Chain, raw: Dataset) -> Dataset:
+    """Rows whose fitted log-ratios stay where they are as a ridge vanishes."""
+    return _existence(np.asarray(raw.growth.values < DIVERGED, dtype=np.bool_))
+
+
+def _compare_existence(params: Params, chain: Chain, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
+    finite = measured.exists.values
+    wrong = np.count_nonzero(finite != prediction.exists.values) / finite.size
     return (
         Check(
             name="share of rows judged wrongly",
@@ -80,13 +80,21 @@ mle_exists_claim = Claim(
     "connected. Otherwise some logits run away for ever.",
     latex=r"\hat A_k\ \text{finite}\iff \text{arcs } y_i \to j\ (j\in X_i,\ x_L=k)\ "
     r"\text{strongly connect each component}",
+    short="A finite answer",
+    symbols={
+        r"\hat A_k": Symbol("estimated logits after last token k", "exists"),
+        "y_i": Symbol("next token of prompt i", "labels"),
+        "X_i": Symbol("prompt i", "sequences"),
+        "x_L": Symbol("its last token"),
+    },
     source="ours, from Ford's condition for Bradley-Terry; companion of arXiv 2402.13512 for finite samples",
     kind="extension",
     defaults={"chain": "random", "vocab_size": 4, "n_samples": 150, "prompt_length": 4},
-    uses=DATA | {"replicates"},
+    uses=needs.DATA | {"replicates"},
     resolution=0.02,
     assumptions=lambda params, chain: (needs.full_support(chain),),
     predict=_predict_existence,
+    measure=_measure_existence,
     compare=_compare_existence,
     mutate=_flip,
     experiment=separation,

@@ -17,7 +17,6 @@ import numpy.typing as npt
 from xarray import Dataset
 
 from theory.ccmc.claims import assumptions as needs
-from theory.ccmc.claims.mapping import DATA
 from theory.ccmc.existence import separation_chance
 from theory.ccmc.experiments.learning import fits
 from theory.ccmc.fisher import Information, fisher_blocks, information_of
@@ -25,7 +24,8 @@ from theory.ccmc.label_sets import next_laws
 from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain
 from theory.ccmc.prompt_coverage import coverage_of
-from theory.core.vocabulary import Assumption, Check, Claim, Rival
+from theory.core.vocabulary import Assumption, Check, Claim, Rival, Symbol
+from theory.shared.statistics import Mean, mean_of, variables
 
 Floats = npt.NDArray[np.float64]
 MOST_ERROR = 0.1
@@ -43,49 +43,15 @@ def _constants(params: Params, chain: Chain, change: Callable[[Chain], Informati
 
 
 def _error(chain: Chain, constant: float, weights: float) -> Dataset:
+    """The limits, with the next order: W weighs the directions in its own way, so that its relative next order is only
+    known to be at most that of the direction with the largest variance."""
     return Dataset(
         {
             "error_constant": ((), constant, {"units": "nats²", "long_name": "limit of n times squared error of A"}),
+            "error_constant_allowance": ((), constant * _error_allowance(chain)),
             "weights_constant": ((), weights, {"long_name": "limit of n times squared error of W"}),
+            "weights_constant_allowance": ((), weights * _largest_allowance(chain)),
         }
-    )
-
-
-def _finite(values: Floats) -> Floats:
-    """The runs whose estimate exists, (R,)."""
-    return values.ravel()[np.isfinite(values.ravel())]
-
-
-def _relative(name: str, values: Floats, expected: float, allowed: float, resolution: float, spread: float) -> Check:
-    """Mean over prediction, where theory expects the standard deviation ``spread`` of one run over prediction.
-
-    Squared errors are skewed: in a sample whose mean is low, the sample's own spread is low too. Hence the larger.
-    """
-    name = f"{name} over prediction − 1"
-    kept = _finite(values)
-    runs = len(kept)
-    if runs < 2 or not 0 < expected < np.inf:
-        return Check(
-            name=name,
-            deviation=float("nan"),
-            allowance=(-allowed, allowed),
-            resolution=resolution,
-            standard_error=0.0,
-            dof=np.inf,
-            replicates=runs,
-            raise_hint="n_samples",
-        )
-    error = max(float(kept.std(ddof=1)) / expected, spread) / np.sqrt(runs)
-    mean = float(kept.mean()) / expected - 1
-    return Check(
-        name=name,
-        deviation=mean,
-        allowance=(-allowed, allowed),
-        resolution=resolution,
-        standard_error=float(error),
-        dof=runs - 1,
-        replicates=runs,
-        raise_hint="n_samples",
     )
 
 
@@ -94,19 +60,56 @@ def _error_allowance(chain: Chain) -> float:
     return 2 * 1.75 * float(np.sum(variances**2) / max(float(np.sum(variances)), 1e-300))
 
 
-def _compare_error(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
-    """n times the mean squared error of logits and of weights.
+def _largest_allowance(chain: Chain) -> float:
+    return 3.5 * float(information_of(chain).variances.max(initial=0.0)) / chain.n_samples
 
-    W weighs the directions in its own way, so that its relative next order is only known to be at most that of the
-    direction with the largest variance.
+
+def _finite(values: Floats) -> Floats:
+    """The runs whose estimate exists, (R,)."""
+    return values.ravel()[np.isfinite(values.ravel())]
+
+
+def _finite_mean(values: Floats) -> Mean:
+    """Mean of the runs whose estimate exists; not a number from fewer than two."""
+    kept = _finite(values)
+    return mean_of(kept) if len(kept) > 1 else Mean(np.nan, np.nan, len(kept))
+
+
+def _relative(label: str, name: str, prediction: Dataset, measured: Dataset, resolution: float, spread: float) -> Check:
+    """Mean over prediction, where theory expects the standard deviation ``spread`` of one run over prediction.
+
+    Squared errors are skewed: in a sample whose mean is low, the sample's own spread is low too. Hence the larger.
     """
-    n, allowed, variances = chain.n_samples, _error_allowance(chain), information_of(chain).variances
-    largest = float(variances.max(initial=0.0)) / n
+    expected, error = float(prediction[name]), measured[f"{name}_se"]
+    unit, runs = expected if 0 < expected < np.inf else np.nan, error.attrs["replicates"]
+    allowed = float(prediction[f"{name}_allowance"]) / unit
+    return Check(
+        name=f"{label} over prediction − 1",
+        deviation=float(measured[name]) / unit - 1,
+        allowance=(-allowed, allowed),
+        resolution=resolution,
+        standard_error=max(float(error) / unit, spread / np.sqrt(max(runs, 1))),
+        dof=error.attrs["dof"],
+        replicates=runs,
+        raise_hint="n_samples",
+    )
+
+
+def _measure_error(params: Params, chain: Chain, raw: Dataset) -> Dataset:
+    """n times the mean squared error of logits and of weights."""
+    n = chain.n_samples
+    return Dataset(
+        variables("error_constant", (), _finite_mean(n * raw.squared_error.values))
+        | variables("weights_constant", (), _finite_mean(n * raw.weights_error.values))
+    )
+
+
+def _compare_error(params: Params, chain: Chain, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
+    variances = information_of(chain).variances
     spread = float(np.sqrt(2 * np.sum(variances**2)) / max(float(variances.sum()), 1e-300))
-    logits, weights = float(prediction.error_constant), float(prediction.weights_constant)
     return (
-        _relative("n × squared error of log P", n * raw.squared_error.values, logits, allowed, 0.15, spread),
-        _relative("n × squared error of W", n * raw.weights_error.values, weights, 3.5 * largest, 0.15, spread),
+        _relative("n × squared error of log P", "error_constant", prediction, measured, 0.15, spread),
+        _relative("n × squared error of W", "weights_constant", prediction, measured, 0.15, spread),
     )
 
 
@@ -124,12 +127,11 @@ def _large_sample(chain: Chain, allowed: float, resolution: float) -> tuple[Assu
 
 
 def _needs_error(params: Params, chain: Chain) -> tuple[Assumption, ...]:
-    largest = 3.5 * float(information_of(chain).variances.max(initial=0.0)) / chain.n_samples
-    return (*_large_sample(chain, largest, 0.15), needs.independent_embeddings(chain))
+    return (*_large_sample(chain, _largest_allowance(chain), 0.15), needs.independent_embeddings(chain))
 
 
-def _mutate_error(prediction: Dataset, amount: float) -> Dataset:
-    return prediction.assign({name: values / (1 + amount) for name, values in prediction.data_vars.items()})
+def _shrunk(prediction: Dataset, amount: float) -> Dataset:
+    return prediction / (1 + amount)
 
 
 def _parameters_squared(params: Params, chain: Chain) -> Dataset:
@@ -158,6 +160,16 @@ fisher_constant = Claim(
     "prompts it is K³(K − 1).",
     latex=r"n\,\mathbb E\|\hat A-A\|_F^2\to\sum_k\mathrm{tr}\,H_k^{+},\qquad "
     r"H_k=\mathbb E\big[\mathbf 1\{x_L=k\}(\mathrm{diag}\,\pi-\pi\pi^\top)\big]",
+    short="Constant of learning",
+    symbols={
+        "n": Symbol("number of training prompts", "n_samples"),
+        r"\hat A": Symbol("estimated logits"),
+        "A": Symbol("logits of the base chain", "transition"),
+        "H_k": Symbol("Fisher information of row k"),
+        r"\mathrm{tr}\,H_k^{+}": Symbol("trace of its inverse: row k's part of the constant", "error_constant"),
+        r"\pi": Symbol("next-token law of a prompt"),
+        "x_L": Symbol("last token of a prompt"),
+    },
     source="ours, sharpening the rate K²/n of arXiv 2402.13512",
     kind="extension",
     defaults={
@@ -168,12 +180,13 @@ fisher_constant = Claim(
         "embedding": "gaussian",
         "replicates": 150,
     },
-    uses=DATA,
+    uses=needs.DATA,
     resolution=0.15,
     assumptions=_needs_error,
     predict=_constants,
+    measure=_measure_error,
     compare=_compare_error,
-    mutate=_mutate_error,
+    mutate=_shrunk,
     experiment=fits,
     rivals=(
         Rival("K squared", _parameters_squared, {}, "takes the paper's rate K²/n for the constant"),
@@ -197,35 +210,59 @@ fisher_constant = Claim(
 # --- excess-risk-rank ------------------------------------------------------------------------------------------------
 
 
-def _rank(value: float) -> Dataset:
-    return Dataset({"rank": ((), float(value), {"long_name": "limit of 2n times the excess log-loss"})})
+def _rank(chain: Chain, value: float) -> Dataset:
+    risk, ratio = _risk_allowances(chain)
+    return Dataset(
+        {
+            "rank": ((), float(value), {"long_name": "limit of 2n times the excess log-loss"}),
+            "rank_allowance": ((), value * risk),
+            "likelihood_ratio": ((), float(value), {"long_name": "mean of twice the gain in log-likelihood"}),
+            "likelihood_ratio_allowance": ((), value * ratio),
+            "likelihood_ratio_variance": ((), 2.0 * value),
+            "likelihood_ratio_variance_allowance": ((), 2 * value * 2.5 * ratio),
+        }
+    )
 
 
 def _predict_rank(params: Params, chain: Chain) -> Dataset:
-    return _rank(information_of(chain).rank)
+    return _rank(chain, information_of(chain).rank)
 
 
-def _compare_rank(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
+def _measure_rank(params: Params, chain: Chain, raw: Dataset) -> Dataset:
+    """2n times the mean excess risk; mean and variance of the likelihood ratio."""
+    ratios = _finite(raw.likelihood_ratio.values)
+    squares = _finite_mean((ratios - ratios.mean() if len(ratios) else ratios) ** 2)
+    variance = Mean(squares.mean * squares.count / max(squares.count - 1, 1), squares.error, squares.count)
+    return Dataset(
+        variables("rank", (), _finite_mean(2 * chain.n_samples * raw.kl.values))
+        | variables("likelihood_ratio", (), _finite_mean(ratios))
+        | variables("likelihood_ratio_variance", (), variance)
+    )
+
+
+def _compare_rank(params: Params, chain: Chain, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
     """Mean excess risk; mean and variance of the likelihood ratio, as of a chi-square law with ``rank`` degrees.
 
     The log of a sample variance of R such numbers is close to normal with variance (2 + 12/rank)/R; both moments of
     the likelihood ratio scale with the same 1 + b/n (Bartlett), the variance with its square.
     """
-    rank, risk, ratio = float(prediction["rank"]), *_risk_allowances(chain)
-    degrees = max(rank, 1.0)
-    ratios = _finite(raw.likelihood_ratio.values)
-    runs, each = len(ratios), float(np.sqrt(2 / degrees))
-    variance = float(ratios.var(ddof=1)) if runs > 1 else 0.0
+    degrees = max(float(prediction["rank"]), 1.0)
+    spread, drift = measured.likelihood_ratio_variance_se.attrs, 2.5 * _risk_allowances(chain)[1]
+    ratio, runs, each = (
+        float(measured.likelihood_ratio_variance) / (2 * degrees),
+        spread["replicates"],
+        (2 / degrees) ** 0.5,
+    )
     return (
-        _relative("2n × excess risk", 2 * chain.n_samples * raw.kl.values, rank, risk, 0.08, each),
-        _relative("mean likelihood ratio", raw.likelihood_ratio.values, rank, ratio, 0.08, each),
+        _relative("2n × excess risk", "rank", prediction, measured, 0.08, each),
+        _relative("mean likelihood ratio", "likelihood_ratio", prediction, measured, 0.08, each),
         Check(
             name="log of the likelihood ratio's variance over prediction",
-            deviation=float(np.log(variance / (2 * degrees))) if variance > 0 else float("nan"),
-            allowance=(-2.5 * ratio, 2.5 * ratio),
+            deviation=float(np.log(ratio)) if ratio > 0 else float("nan"),
+            allowance=(-drift, drift),
             resolution=0.3,
             standard_error=float(np.sqrt((2 + 12 / degrees) / max(runs, 1))),
-            dof=max(runs - 1, 1),
+            dof=spread["dof"],
             replicates=runs,
             raise_hint="n_samples",
         ),
@@ -240,7 +277,7 @@ def _risk_allowances(chain: Chain) -> tuple[float, float]:
 
 
 def _unseen_forgotten(params: Params, chain: Chain) -> Dataset:
-    return _rank(chain.vocab_size * (chain.vocab_size - 1))
+    return _rank(chain, chain.vocab_size * (chain.vocab_size - 1))
 
 
 excess_risk_rank = Claim(
@@ -251,21 +288,33 @@ excess_risk_rank = Claim(
     "log-likelihood follows the chi-square law with as many degrees of freedom.",
     latex=r"2n\,\mathbb E[\mathrm{KL}(\pi^*\Vert\hat\pi)]\to\mathrm{rank}\,H,\qquad "
     r"2(\ell_n(\hat A)-\ell_n(A))\Rightarrow\chi^2_{\mathrm{rank}\,H}",
+    short="Cost counts parameters",
+    symbols={
+        "n": Symbol("number of training prompts", "n_samples"),
+        r"\mathrm{KL}(\pi^*\Vert\hat\pi)": Symbol("excess log-loss of the estimate"),
+        r"\mathrm{rank}\,H": Symbol("how many log-ratios the prompts determine", "rank"),
+        r"\ell_n": Symbol("log-likelihood of the prompts", "likelihood_ratio"),
+        r"\hat A": Symbol("estimated logits"),
+        "A": Symbol("logits of the base chain", "transition"),
+    },
     source="ours; this is the clean form of the rate K²/n of arXiv 2402.13512",
     kind="extension",
     defaults={"chain": "random", "vocab_size": 4, "concentration": 3.0, "n_samples": 10_000, "replicates": 250},
-    uses=DATA,
+    uses=needs.DATA,
     resolution=0.08,
     assumptions=lambda params, chain: _large_sample(chain, _risk_allowances(chain)[0], 0.08),
     predict=_predict_rank,
+    measure=_measure_rank,
     compare=_compare_rank,
-    mutate=lambda prediction, amount: prediction.assign(rank=prediction["rank"] / (1 + amount)),
+    mutate=_shrunk,
     experiment=fits,
     rivals=(
-        Rival("all entries", lambda params, chain: _rank(chain.vocab_size**2), {}, "counts K² entries of P as free"),
+        Rival(
+            "all entries", lambda params, chain: _rank(chain, chain.vocab_size**2), {}, "counts K² entries of P as free"
+        ),
         Rival(
             "half forgotten",
-            lambda params, chain: _rank(2 * information_of(chain).rank),
+            lambda params, chain: _rank(chain, 2 * information_of(chain).rank),
             {},
             "writes rank/n instead of rank/(2n)",
         ),

@@ -10,22 +10,16 @@ import numpy.typing as npt
 from xarray import Dataset
 
 from theory.ccmc.claims import assumptions as needs
+from theory.ccmc.claims.measures import moved
 from theory.ccmc.experiments.mapping import explicit_attention, weight_subspace
 from theory.ccmc.mapping import LARGEST_CONDITION, condition_number, weighted_next, weights_of
 from theory.ccmc.parameters import Params
 from theory.ccmc.probes import key_counts, probe_prompts
 from theory.ccmc.problem import Chain
-from theory.core.vocabulary import Assumption, Check, Claim, Rival
+from theory.core.vocabulary import Assumption, Check, Claim, Predict, Rival, Symbol
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
-DATA = frozenset(
-    {"chain", "vocab_size", "odds_first", "odds_second", "top_probability", "stay", "advance", "concentration"}
-    | {"n_samples", "prompt_length", "unseen_pairs", "islands", "include_self", "embedding", "dim", "data_seed"}
-    | {"transition", "sequences", "labels", "embed", "token_names", "count_first", "count_others", "initial_last"}
-    | {"initial_tokens", "initial_counts", "initial_shares", "prompt", "head"}
-)
-"""The parameters that decide the problem, and with it the prompts that are tried."""
 DEFAULTS: dict[str, object] = {"chain": "random", "vocab_size": 5, "embedding": "gaussian", "n_samples": 100}
 UNIT_ERROR = 1e-12
 """Rounding error of one attention layer, in units of the Gram matrix's condition number: some 5000 float64 spacings."""
@@ -62,15 +56,10 @@ def predict_law(params: Params, chain: Chain) -> Dataset:
     return _laws(weighted_next(counts.astype(np.float64), last, chain.transition))
 
 
-def compare_law(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
+def compare_law(params: Params, chain: Chain, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
     """The largest difference between predicted and measured laws, up to rounding."""
-    difference = (prediction.next_law - raw.next_law).values
+    difference = (prediction.next_law - measured.next_law).values
     return (_largest("largest difference of a probability", difference, chain, 1e-6),)
-
-
-def shift_law(prediction: Dataset, amount: float) -> Dataset:
-    """A law off by ``amount`` everywhere."""
-    return prediction.assign(next_law=prediction.next_law + amount)
 
 
 def _without_counts(params: Params, chain: Chain) -> Dataset:
@@ -102,15 +91,25 @@ attention_is_ccmc = Claim(
     "often each token occurs in the prompt, renormalised.",
     latex=r"\pi^X = C X^\top \mathrm{softmax}(X W e_k),\qquad \pi^X_j=\frac{N_j P_{kj}}{\sum_l N_l P_{kl}},\quad "
     r"P_{kj}=\mathrm{softmax}_j(e_j^\top W e_k)",
+    short="Attention is a chain",
+    symbols={
+        r"\pi^X_j": Symbol("probability that token j comes after prompt X", "next_law"),
+        "N_j": Symbol("how often token j occurs in the prompt"),
+        "P_{kj}": Symbol("base chain: from last token k to j", "transition"),
+        "X": Symbol("the prompt's embeddings", "prompt_length"),
+        "C": Symbol("linear head", "head"),
+        "W": Symbol("attention weights"),
+        "e_k": Symbol("embedding of the last token", "embedding"),
+    },
     source="arXiv 2402.13512, attention as a context-conditioned Markov chain",
     kind="theorem",
     defaults=DEFAULTS,
-    uses=DATA,
+    uses=needs.DATA,
     resolution=1e-6,
     assumptions=assumptions,
     predict=predict_law,
     compare=compare_law,
-    mutate=shift_law,
+    mutate=moved("next_law", 1.0),
     experiment=explicit_attention,
     rivals=(
         Rival("counts forgotten", _without_counts, {}, "asks only which tokens occur, not how often"),
@@ -124,7 +123,12 @@ attention_is_ccmc = Claim(
 
 
 def _weights(weights: Floats) -> Dataset:
-    return Dataset({"weights": (("row", "column"), weights, {"long_name": "attention weights", "spec_name": "W"})})
+    return Dataset(
+        {
+            "weights": (("row", "column"), weights, {"long_name": "attention weights", "spec_name": "W"}),
+            "law_change": ((), 0.0, {"long_name": "largest change of a probability by weights outside"}),
+        }
+    )
 
 
 def _predict_weights(params: Params, chain: Chain) -> Dataset:
@@ -133,18 +137,24 @@ def _predict_weights(params: Params, chain: Chain) -> Dataset:
     return _weights(weights_of(chain.transition, chain.vectors))
 
 
-def _compare_weights(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
-    predicted, measured = prediction.weights.values, raw.weights.values
+def _measure_weights(params: Params, chain: Chain, raw: Dataset) -> Dataset:
+    return raw[["weights"]].assign(law_change=abs(raw.law_change).max())
+
+
+def _compare_weights(params: Params, chain: Chain, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
+    predicted, found = prediction.weights.values, measured.weights.values
     embed = chain.vectors
     logits = (embed @ predicted @ embed.T).T
     mass = np.exp(logits - logits.max(axis=1, keepdims=True))
     # Weights that move a logit by one nat: the scale for a chain whose own weights are zero.
     one_nat = len(embed) / float(np.sum(embed**2))
-    scale = max(float(np.linalg.norm(measured)), one_nat)
+    scale = max(float(np.linalg.norm(found)), one_nat)
     return (
-        _largest("difference of W, relative", (predicted - measured) / scale, chain, 1e-6),
+        _largest("difference of W, relative", (predicted - found) / scale, chain, 1e-6),
         _largest("round trip P to W to P", mass / mass.sum(axis=1, keepdims=True) - chain.transition, chain, 1e-6),
-        _largest("change of a probability by weights outside", raw.law_change, chain, 1e-6),
+        _largest(
+            "change of a probability by weights outside", measured.law_change - prediction.law_change, chain, 1e-6
+        ),
     )
 
 
@@ -160,7 +170,7 @@ def _weights_from(transition: Floats, embed: Floats, left: Floats, right: Floats
     return _weights(embed.T @ left @ shifted.T @ right @ embed)
 
 
-def _wrong_weights(transposed: bool = False, row_means: bool = False, once: bool = False) -> Any:
+def _wrong_weights(transposed: bool = False, row_means: bool = False, once: bool = False) -> Predict[Params, Chain]:
     """The closed form with one slip."""
 
     def predict(params: Params, chain: Chain) -> Dataset:
@@ -187,13 +197,22 @@ w_unique_subspace = Claim(
     "other, in closed form. What lies outside that span changes no probability.",
     latex=r"c=-\frac{L G^{-1}\mathbf 1}{\mathbf 1^\top G^{-1}\mathbf 1},\quad "
     r"W=E^\top G^{-1}(L^\top+\mathbf 1c^\top)G^{-1}E,\qquad L=\log P,\ G=EE^\top",
+    short="One matrix per chain",
+    symbols={
+        "W": Symbol("attention weights", "weights"),
+        "L": Symbol("logits: logarithm of the base chain", "transition"),
+        "G": Symbol("inner products of the embeddings"),
+        "E": Symbol("embeddings, one row per token", "embedding"),
+        "c": Symbol("constant that each column of logits leaves free"),
+    },
     source="arXiv 2402.13512, the bijection; the closed form is ours",
     kind="theorem",
     defaults=DEFAULTS,
-    uses=DATA,
+    uses=needs.DATA,
     resolution=1e-6,
     assumptions=lambda params, chain: assumptions(params, chain)[:2],
     predict=_predict_weights,
+    measure=_measure_weights,
     compare=_compare_weights,
     mutate=_shift_weights,
     experiment=weight_subspace,

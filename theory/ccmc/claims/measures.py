@@ -101,7 +101,3 @@ def entry_check(
 def moved(name: str, factor: float = 1.05) -> Callable[[Dataset, float], Dataset]:
     """A mutation: a little more than ``amount`` added to every entry of a variable."""
     return lambda prediction, amount: prediction.assign({name: prediction[name] + factor * amount})
-
-
-def mean_error(values: Floats) -> Floats:
-    return values.std(axis=0, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.zeros(values.shape[1:])

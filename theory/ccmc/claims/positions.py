@@ -8,13 +8,15 @@ import numpy as np
 import numpy.typing as npt
 from xarray import Dataset
 
-from theory.ccmc.claims.mapping import DATA, DEFAULTS, assumptions, compare_law, predict_law, probe_counts, shift_law
+from theory.ccmc.claims import assumptions as needs
+from theory.ccmc.claims.mapping import DEFAULTS, assumptions, compare_law, predict_law, probe_counts
+from theory.ccmc.claims.measures import moved
 from theory.ccmc.experiments.mapping import POSITION_KINDS, attention_with_positions
 from theory.ccmc.mapping import position_weights, weighted_next
 from theory.ccmc.parameters import Params
 from theory.ccmc.probes import N_PROBES, position_tables, probe_prompts
 from theory.ccmc.problem import Chain
-from theory.core.vocabulary import Claim, Rival
+from theory.core.vocabulary import Claim, Predict, Rival, Symbol
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -47,7 +49,7 @@ def _token_weights(params: Params, chain: Chain, weigh: Weigh) -> Floats:
     return weights
 
 
-def _law_by(weigh: Weigh) -> Callable[[Params, Chain], Dataset]:
+def _law_by(weigh: Weigh) -> Predict[Params, Chain]:
     def predict(params: Params, chain: Chain) -> Dataset:
         last = np.tile(probe_counts(params, chain)[1], (len(POSITION_KINDS), 1))
         return _position_laws(weighted_next(_token_weights(params, chain, weigh), last, chain.transition))
@@ -76,15 +78,24 @@ positional_scaling = Claim(
     statement="Additive position logits leave the base chain alone: each occurrence of a token counts exp(b) instead "
     "of 1. The same holds for position embeddings that are orthogonal to the tokens and unseen by the head.",
     latex=r"\pi^X_j\propto P_{kj}\sum_{i:\,x_i=j} e^{b_i},\qquad b_i,\ b_{L-i}\ \text{or}\ p_i^\top W p_L",
+    short="Positions count too",
+    symbols={
+        r"\pi^X_j": Symbol("probability that token j comes after prompt X", "next_law"),
+        "P_{kj}": Symbol("base chain: from last token k to j", "transition"),
+        "b_i": Symbol("logit of position i", "position_scale"),
+        "p_i": Symbol("embedding of position i"),
+        "x_i": Symbol("token at position i"),
+        "W": Symbol("attention weights"),
+    },
     source="arXiv 2402.13512, positions; the conditions on position embeddings are our reconstruction",
     kind="theorem",
     defaults=DEFAULTS | {"position_scale": 1.0, "prompt_length": 8},
-    uses=DATA | {"position_scale"},
+    uses=needs.DATA | {"position_scale"},
     resolution=1e-6,
     assumptions=assumptions,
     predict=_predict_positions,
     compare=compare_law,
-    mutate=shift_law,
+    mutate=moved("next_law", 1.0),
     experiment=attention_with_positions,
     rivals=(
         Rival("mean logit", _law_by(_mean_logit), {}, "multiplies a token's count by exp of its mean position logit"),

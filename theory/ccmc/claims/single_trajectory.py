@@ -18,7 +18,7 @@ from theory.ccmc.single_trajectory import flow_exponents, learnable, measured_ex
 from theory.ccmc.winners import FixedPoints, winner_sets
 from theory.core.judge import SIGMA
 from theory.core.vocabulary import Assumption, Check, Claim, Predict, Rival, Symbol
-from theory.shared.statistics import pooled
+from theory.shared.statistics import mean_of, pooled
 
 Floats = npt.NDArray[np.float64]
 
@@ -54,12 +54,14 @@ def _measure(params: Params, chain: Chain, raw: Dataset) -> Dataset:
     shares = counts[:, -1] / counts[:, -1].sum(axis=1, keepdims=True)
     sets, having = by_winners(shares)
     slopes = [_slopes(times, counts[runs], moves[runs])[:2] for runs in having]
+    ended = [mean_of(shares[runs]) for runs in having]
     dims = ("winner_set", "last", "token")
     return Dataset(
         {
             "move_exponent": (dims, np.array([slope for slope, _ in slopes])),
             "move_exponent_se": (dims, np.array([error for _, error in slopes])),
-            "winner_share": (("winner_set", "token"), np.array([shares[runs].mean(axis=0) for runs in having])),
+            "winner_share": (("winner_set", "token"), np.array([found.mean for found in ended])),
+            "winner_share_se": (("winner_set", "token"), np.array([found.error for found in ended])),
             "run_counts": (("run", "time", "token"), counts),
             "run_moves": (("run", "time", "last", "token"), moves),
         },

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from xarray import Dataset
 
 from theory.ccmc.claims import assumptions as needs
-from theory.ccmc.claims.mapping import DATA
+from theory.ccmc.claims.measures import moved
 from theory.ccmc.existence import existence_of
 from theory.ccmc.experiments.training import attention_training
 from theory.ccmc.fisher import Information, descent_steps, fisher_blocks, weights_curvature
@@ -18,7 +18,7 @@ from theory.ccmc.label_sets import curvature_bound, label_sets
 from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain
 from theory.ccmc.prompt_coverage import coverage_of
-from theory.core.vocabulary import Assumption, Check, Claim, Rival
+from theory.core.vocabulary import Assumption, Check, Claim, Rival, Symbol
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -47,11 +47,18 @@ def _described(params: Params, chain: Chain, logits: Floats) -> Dataset:
     return Dataset(
         {
             "logits": (("last", "token"), centred(logits, covered.component), {"units": "nats", "spec_name": "A"}),
-            "least_curvature": ((), float(np.maximum(curvature, 1e-300).min(initial=inf))),
+            "least_curvature": (
+                (),
+                float(np.maximum(curvature, 1e-300).min(initial=inf)),
+                {"not_measured": "it bounds the error that training leaves"},
+            ),
             "descent_steps": (
                 (),
                 descent_steps(curvature, step, ACCURACY),
-                {"long_name": f"steps of gradient descent until errors shrink to {ACCURACY:g}"},
+                {
+                    "long_name": f"steps of gradient descent until errors shrink to {ACCURACY:g}",
+                    "not_measured": "training runs for as many steps as it is told",
+                },
             ),
             "outside_change": ((), 0.0, {"long_name": "change of the part of W that no prompt feels"}),
         }
@@ -62,17 +69,23 @@ def _predict(params: Params, chain: Chain) -> Dataset:
     return _described(params, chain, _estimate(chain, chain.counts))
 
 
-def _compare(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
+def _measure(params: Params, chain: Chain, raw: Dataset) -> Dataset:
+    """Trained logits, centred on each component, where alone the prompts determine them."""
+    component = coverage_of(chain.counts, chain.last).component
+    kept = raw[["outside_change", "outside_norm", "gradient_norm"]]
+    return kept.assign(logits=(("last", "token"), centred(raw.logits.values, component)))
+
+
+def _compare(params: Params, chain: Chain, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
     """A convex loss with least curvature λ is within |gradient|/λ of its minimum; twice that covers that λ is read off
     at the estimate, not on the way to it. Logits are E W Eᵀ, so W's error enters them times the largest |e|² of G.
 
     Rounding adds 1e-15 to a gradient of shares, and 1e-12 per unit of W to the part outside S over a whole run.
     """
-    component = coverage_of(chain.counts, chain.last).component
     largest = float(np.linalg.eigvalsh(chain.vectors @ chain.vectors.T)[-1])
-    allowed = 2 * largest * (float(raw.gradient_norm) + 1e-15) / float(prediction.least_curvature) + 1e-9
-    error = np.abs(centred(raw.logits.values, component) - prediction.logits.values).max()
-    moved = float(raw.outside_change - prediction.outside_change) / max(float(raw.outside_norm), 1.0)
+    allowed = 2 * largest * (float(measured.gradient_norm) + 1e-15) / float(prediction.least_curvature) + 1e-9
+    error = np.abs((measured.logits - prediction.logits).values).max()
+    wandered = float(measured.outside_change - prediction.outside_change) / max(float(measured.outside_norm), 1.0)
     return (
         Check(
             name="largest error of a logit, in nats",
@@ -83,7 +96,7 @@ def _compare(params: Params, chain: Chain, prediction: Dataset, raw: Dataset) ->
         ),
         Check(
             name="change of W outside its subspace",
-            deviation=moved,
+            deviation=wandered,
             allowance=(-1e-10, 1e-10),
             resolution=KEPT_RESOLUTION,
         ),
@@ -143,6 +156,15 @@ attention_training_finds_mle = Claim(
     "maximum-likelihood base chain, and the part of W that no prompt feels stays exactly where it started.",
     latex=r"-\tfrac1n\sum_i\log\pi^{X_i}_{y_i}\ \text{convex in }W,\quad \nabla\in\mathcal S:\qquad "
     r"E W_t E^\top\to\hat A,\quad W_t-W_0\in\mathcal S",
+    short="Training finds the MLE",
+    symbols={
+        "W_t": Symbol("attention weights after t steps"),
+        "W_0": Symbol("initial attention weights", "initial_scale"),
+        r"\hat A": Symbol("maximum-likelihood logits", "logits"),
+        r"\mathcal S": Symbol("the subspace of weights that prompts feel"),
+        r"\pi^{X_i}_{y_i}": Symbol("probability of the next token that prompt i has"),
+        "n": Symbol("number of training prompts", "n_samples"),
+    },
     source="arXiv 2402.13512, learning as a convex problem; gradients in S and the kept part are ours",
     kind="theorem",
     defaults={
@@ -153,12 +175,13 @@ attention_training_finds_mle = Claim(
         "embedding": "gaussian",
         "initial_scale": 0.5,
     },
-    uses=DATA | {"learning_rate"},
+    uses=needs.DATA | {"learning_rate", "optimizer"},
     resolution=RESOLUTION,
     assumptions=_needs,
     predict=_predict,
+    measure=_measure,
     compare=_compare,
-    mutate=lambda prediction, amount: prediction.assign(logits=prediction.logits + amount),
+    mutate=moved("logits", 1.0),
     experiment=attention_training,
     rivals=(
         Rival("the truth itself", _truth, {}, "forgets that finite data have an error"),

@@ -10,7 +10,6 @@ import numpy.typing as npt
 from widgets.kit import theme
 from widgets.kit.drawing import Drawing
 from widgets.kit.marks import write_labels
-from widgets.next_token.condensation import signed
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -192,7 +191,7 @@ def _names(
         place = float(np.log10(line[group, token]))
         if member[group, token] and member[group].sum() == 1:
             continue
-        said = f"{10**place:.0%}" if member[group, token] else f"{word}{signed(float(slope[group, token]))}"
+        said = f"{10**place:.0%}" if member[group, token] else f"{word}{theme.signed(float(slope[group, token]))}"
         ends.setdefault((int(token), round(place, 2)), (place, f"{names[token]}: {said}", hues[token]))
     found = sorted(ends.values())
     kept = theme.spaced([place for place, _, _ in found], MOST_NAMES) if len(found) > MOST_NAMES else range(len(found))

@@ -9,7 +9,6 @@ import plotly.graph_objects as go
 
 from widgets.ccmc.growth import short
 from widgets.kit import theme
-from widgets.next_token.condensation import signed
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -31,7 +30,7 @@ def transition_exponents(data: Dataset, *, dark: bool = False, narrow: bool = Fa
     few = len(names) <= 6
     colours = theme.palette(dark)
     common = {"x": names, "y": names, "showscale": False, "xgap": 2, "ygap": 2, "textfont": {"size": theme.SMALL_SIZE}}
-    texts = [[signed(round(float(value), 2)) for value in row] for row in exponent]
+    texts = [[theme.signed(round(float(value), 2)) for value in row] for row in exponent]
     fig.add_trace(
         go.Heatmap(
             z=exponent,

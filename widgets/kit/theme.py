@@ -107,6 +107,12 @@ def escape(text: str) -> str:
     return html.escape(text, quote=False)
 
 
+def signed(value: float) -> str:
+    """A level as text with a true minus sign: 1 -> '1', -0.3333 -> '−0.33'."""
+    text = f"{value:.2f}".rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "0", "") else text.replace("-", "−")
+
+
 def spaced(positions: Sequence[float], count: int) -> list[int]:
     """Indices of at most ``count`` of the ascending ``positions``, evenly spread; the last is always among them.
 

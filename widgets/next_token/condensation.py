@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from math import cos, pi, sin, sqrt
 from typing import TYPE_CHECKING
 
+from widgets.kit import theme
 from widgets.kit.drawing import Drawing
 from widgets.kit.theme import (
     SMALL_SIZE,
@@ -78,17 +79,11 @@ def draw_condensation(drawing: Drawing, anatomy: Dataset, dark: bool, axis: str 
                 "range": list(span),
                 "fixedrange": True,
                 "tickvals": ticks,
-                "ticktext": [signed(level) for level in ticks],
+                "ticktext": [theme.signed(level) for level in ticks],
                 "title": {"text": "predicted level z (logits per log time)" if foretold else NO_LEVELS},
             },
         }
     )
-
-
-def signed(value: float) -> str:
-    """A level as text with a true minus sign: 1 -> '1', -0.3333 -> '−0.33'."""
-    text = f"{value:.2f}".rstrip("0").rstrip(".")
-    return "0" if text in ("-0", "0", "") else text.replace("-", "−")
 
 
 def _items(anatomy: Dataset, unit: float, compact: bool) -> list[Item]:
@@ -245,7 +240,7 @@ def _hover_targets(drawing: Drawing, anatomy: Dataset, items: list[Item], places
         ]
         more = f"<br>and {len(item.tokens) - 12} more" if len(item.tokens) > 12 else ""
         kind = "never chosen" if item.crowd else "one component" if len(item.tokens) > 1 else "single token"
-        height = f"level {signed(item.level)}" if anatomy.attrs.get("feasible", 1) else f"depth {-item.level:.0f}"
+        height = f"level {theme.signed(item.level)}" if anatomy.attrs.get("feasible", 1) else f"depth {-item.level:.0f}"
         texts.append(f"<b>{height}</b>, {kind}<br>" + "<br>".join(lines) + more)
     drawing.add_scatter(
         x=places,

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from widgets.kit import theme
 from widgets.kit.drawing import Drawing
-from widgets.next_token.condensation import draw_condensation, signed
+from widgets.next_token.condensation import draw_condensation
 from widgets.next_token.curves import correlation, finite_part, loss_gap
 from widgets.next_token.maps import extraction_heatmap, phase_map
 from widgets.next_token.text import condensation_explorer, playground_bars, text_windows
@@ -92,7 +92,7 @@ def _logits(drawing: Drawing, curves: Dataset, dark: bool, axis: str, compact: b
             mode="lines",
             line={"dash": "dash", "width": 1.2 if compact else 1.6, "color": hue},
             name=f"{name} (theory)",
-            hovertemplate=f"{name}: %{{y:.3f}} predicted<br>slope {signed(float(curves.level[position]))}"
+            hovertemplate=f"{name}: %{{y:.3f}} predicted<br>slope {theme.signed(float(curves.level[position]))}"
             "<br>log time %{x:.2f}<extra></extra>",
             **axes,
         )
@@ -183,7 +183,7 @@ def _talk_alt(anatomy: Dataset, curves: Dataset) -> str:
         shown = ", ".join(inside[:4]) + (f" and {len(inside) - 4} more" if len(inside) > 4 else "")
         level = float(anatomy.level.values[component])
         parts.append(
-            f"{shown} at level {signed(level)}" if anatomy.attrs["feasible"] else f"{shown} at depth {-level:.0f}"
+            f"{shown} at level {theme.signed(level)}" if anatomy.attrs["feasible"] else f"{shown} at depth {-level:.0f}"
         )
     more = f", and {len(order) - 5} further components" if len(order) > 5 else ""
     text = f"Components for last token {anatomy.attrs['last_name']}, from the top: {'; '.join(parts)}{more}."

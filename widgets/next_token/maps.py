@@ -8,7 +8,6 @@ import numpy as np
 import plotly.graph_objects as go
 
 from widgets.kit import theme
-from widgets.next_token.condensation import signed
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -45,7 +44,7 @@ def extraction_heatmap(data: Dataset, dark: bool = False, narrow: bool = False) 
                 hoverongaps=False,
                 xgap=2,
                 ygap=2,
-                text=[[signed(round(float(z), 1)) for z in row] for row in shown] if small and not axis else None,
+                text=[[theme.signed(round(float(z), 1)) for z in row] for row in shown] if small and not axis else None,
                 texttemplate="%{text}" if small and not axis else None,
                 textfont={"size": theme.SMALL_SIZE},
                 xaxis=f"x{axis}",

@@ -9,7 +9,6 @@ import plotly.graph_objects as go
 
 from widgets.kit import marks, theme
 from widgets.kit.drawing import Drawing
-from widgets.next_token.condensation import signed
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -148,7 +147,7 @@ def condensation_explorer(data: Dataset, dark: bool = False) -> go.Figure:
         )
     )
     words = {"x": 0, "xref": "paper", "showarrow": False}
-    levels = [signed(float(level)) for level in data.level.values]
+    levels = [theme.signed(float(level)) for level in data.level.values]
     for row, (short, _) in enumerate(labels):
         font = {"size": theme.TICK_SIZE, "color": colours.ink if sizes[row] > 1 else colours.muted}
         drawing.add_annotation(y=row, text=short, xanchor="left", xshift=22, font=font, **words)
@@ -193,7 +192,7 @@ def _component_label(data: Dataset, component: int) -> tuple[str, str]:
     inside = inside[np.argsort(-data.weight.values[inside], kind="stable")]
     names = [theme.escape(str(data.name.values[token])) for token in inside]
     total = int(data["size"].values[component])
-    head = f"<b>level {signed(float(data.level.values[component]))}</b>, {total} token{'s' * (total > 1)}<br>"
+    head = f"<b>level {theme.signed(float(data.level.values[component]))}</b>, {total} token{'s' * (total > 1)}<br>"
     if total == 1:
         return names[0], head + names[0]
     weights = [f"{float(data.weight.values[token]):.0%}" for token in inside]

@@ -88,9 +88,9 @@ def ratio_of(above: npt.ArrayLike, below: npt.ArrayLike) -> Mean:
 
 def entry_of(measured: Dataset, name: str, **at: object) -> Mean:
     """One entry of a variable that :func:`variables` made, with its standard error."""
-    error = measured[name + STANDARD_ERROR]
-    value, spread = measured[name].sel(at), error.sel(at)
-    return Mean(float(value), float(spread), int(error.attrs["replicates"]))
+    value: Any = measured[name]
+    error: Any = measured[name + STANDARD_ERROR]
+    return Mean(float(value.sel(at)), float(error.sel(at)), int(error.attrs["replicates"]))
 
 
 def difference_check(

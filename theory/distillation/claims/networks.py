@@ -48,10 +48,10 @@ def _predict(params: Params, problem: Regression) -> Dataset:
 
 def _measure(params: Params, problem: Regression, raw: Dataset) -> Dataset:
     """What labels of the oracle make of the squared error of true ones, and what every network and teacher reached."""
-    error = {label: pooled(raw["squared_error"].sel(label=label)) for label in LABELS}
+    error = {label: pooled(raw.squared_error.sel(label=label)) for label in LABELS}
     ratio = ratio_of(np.stack([error[label] for label in ORACLE], axis=1), error["strong"][:, None])
     kept = raw[["accuracy", "squared_error", "teacher_accuracy"]]
-    return kept.assign(variables("error_ratio", ["oracle"], ratio)).assign_coords(oracle=list(ORACLE))
+    return kept.assign(variables("error_ratio", ["oracle"], ratio) | {"oracle": ("oracle", list(ORACLE))})
 
 
 def _compare(params: Params, problem: Regression, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:

@@ -97,8 +97,8 @@ def _measure(params: Params, problem: Regression, raw: Dataset) -> Dataset:
     cured = np.stack([trials[:, 0, best[0]], trials[:, 1, 0], trials[:, 1, best[1]]], axis=1)
     left = ratio_of(cured, trials[:, 0, :1])
     found = variables("saved", ["cure"], Mean(1 - left.mean, left.error, left.count))
-    found |= variables("base", (), mean_of(trials[:, 0, 0])) | {"best": (("arm",), best)}
-    return sampled("risk", trials, arm=ARMS, penalty=raw["penalty"].values).assign(found).assign_coords(cure=CURES)
+    found |= variables("base", (), mean_of(trials[:, 0, 0])) | {"best": (("arm",), best), "cure": ("cure", CURES)}
+    return sampled("risk", trials, arm=ARMS, penalty=raw["penalty"].values).assign(found)
 
 
 def _compare(params: Params, problem: Regression, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:

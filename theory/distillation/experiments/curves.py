@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
+import xarray as xr
 from xarray import Dataset
 
-from theory.core.problem import Problem
-from theory.core.vocabulary import Emit, Experiment, Plan, Replicate, Stop
+from theory.core.vocabulary import Stop
 from theory.distillation.data import resized
-from theory.distillation.experiments.students import run_blocks
+from theory.distillation.experiments.students import coefficients
+from theory.distillation.experiments.trials import trial_experiment
 from theory.distillation.parameters import Params
-from theory.distillation.problem import Floats, Integers, Regression
+from theory.distillation.problem import Integers, Regression
 from theory.distillation.simulation.students import simulate
 from theory.distillation.simulation.teachers import arms
 
@@ -31,63 +30,30 @@ def at_size(params: Params, problem: Regression, n_samples: int) -> Regression:
     return resized(params, problem, FEATURES_PER_SAMPLE * n_samples)
 
 
-def _plan(params: Params, problem: Problem, seeds: int) -> Plan:
-    work = sum(
-        share * (int(n) ** 3 * (FEATURES_PER_SAMPLE + 1) + 30 * FEATURES_PER_SAMPLE * int(n) ** 2)
-        for n, share in zip(sample_grid(params), SHARES, strict=True)
-    )
-    seconds = seeds * params.replicates * work / 5e9
-    return Plan(seconds, 8 * 3 * FEATURES_PER_SAMPLE * params.n_samples**2, "trial")
-
-
-def _run(params: Params, replicates: Sequence[Replicate], device: str, emit: Emit, stop: Stop) -> list[Dataset]:
+def _block(params: Params, problem: Regression, seed: int, stop: Stop) -> Dataset:
     """Students of the strong, mask and optimal teachers on the same rows and noise, at every sample size."""
-
-    def measure(problem: Regression, seed: int) -> Dataset:
-        constant: list[Floats] = []
-        linear: list[Floats] = []
-        quadratic: list[Floats] = []
-        sizes: list[Integers] = []
-        for step, (n, share) in enumerate(zip(sample_grid(params).tolist(), SHARES, strict=True)):
-            here = at_size(params, problem, n)
-            taught = np.column_stack(list(arms(here.eigenvalues, here.signal, n, params.ridge).values()))
-            seeds = [(seed, step, trial) for trial in range(share * params.replicates)]
-            trials = simulate(here.eigenvalues, here.signal, taught, n, seeds, params.ridge, stop)
-            constant.append(trials.constant)
-            linear.append(trials.linear)
-            quadratic.append(trials.quadratic)
-            sizes.append(np.full(len(seeds), n))
-        return Dataset(
-            {
-                "constant": (("replicate", "arm"), np.concatenate(constant), {"units": "excess risk"}),
-                "linear": (("replicate", "arm"), np.concatenate(linear)),
-                "quadratic": (("replicate",), np.concatenate(quadratic)),
-                "samples": (("replicate",), np.concatenate(sizes)),
-            },
-            coords={"arm": ["strong", "mask", "optimal"]},
-        )
-
-    return run_blocks(replicates, emit, measure)
+    found: list[Dataset] = []
+    for step, (n, share) in enumerate(zip(sample_grid(params).tolist(), SHARES, strict=True)):
+        here = at_size(params, problem, n)
+        taught = arms(here.eigenvalues, here.signal, n, params.ridge)
+        seeds = [(seed, step, trial) for trial in range(share * params.replicates)]
+        columns = np.column_stack(list(taught.values()))
+        trials = simulate(here.eigenvalues, here.signal, columns, n, seeds, params.ridge, stop)
+        found.append(coefficients(trials, list(taught)).assign(samples=("replicate", np.full(len(seeds), n))))
+    return xr.concat(found, "replicate", data_vars="minimal")
 
 
-learning_curve = Experiment(
-    id="distillation-learning-curve",
-    uses=frozenset(
-        {
-            "n_samples",
-            "ridge",
-            "replicates",
-            "spectrum",
-            "spectrum_exponent",
-            "signal_exponent",
-            "rate",
-            "head_fraction",
-            "level_ratio",
-            "eigenvalues",
-        }
-    ),
-    replication="seed",
-    plan=_plan,
-    run=_run,
+def _work(params: Params, problem: Regression) -> float:
+    sizes = np.array(SHARES), sample_grid(params).astype(np.float64)
+    return float(sum(share * (n**3 * (FEATURES_PER_SAMPLE + 1) + 300 * n**2) for share, n in zip(*sizes, strict=True)))
+
+
+learning_curve = trial_experiment(
+    "learning-curve",
+    frozenset({"n_samples", "ridge", "spectrum", "spectrum_exponent", "signal_exponent", "rate", "head_fraction"})
+    | {"level_ratio", "eigenvalues"},
+    _block,
+    _work,
+    lambda params, problem: 3 * FEATURES_PER_SAMPLE * params.n_samples**2,
 )
 """Noise enters the fits linearly, so that one simulation serves every noise level."""

@@ -13,9 +13,8 @@ from scipy.linalg import pinvh
 from xarray import Dataset
 
 from theory.core.errors import Cancelled, DataError
-from theory.core.problem import Problem
-from theory.core.vocabulary import Emit, Experiment, Plan, Replicate, Stop
-from theory.distillation.experiments.students import run_blocks, trial_seeds
+from theory.core.vocabulary import Stop
+from theory.distillation.experiments.trials import trial_experiment, trial_seeds
 from theory.distillation.parameters import Params
 from theory.distillation.problem import Floats, Regression
 from theory.distillation.simulation.students import fit
@@ -84,18 +83,6 @@ def _fit(inputs: Floats, labels: Floats, ridge: float) -> tuple[Floats, bool]:
         return inputs.T @ (pinvh(gram + ridge * np.eye(len(gram))) @ labels), False
 
 
-def _plan(params: Params, problem: Problem, seeds: int) -> Plan:
-    assert isinstance(problem, Regression)
-    n, p = params.n_samples, problem.n_features
-    outputs = 4 * (1 if problem.signals is None else problem.signals.shape[1])
-    work = n * p * (p + n + 3 * outputs)
-    return Plan(seeds * params.replicates * work / 3e9, 8 * 4 * n * p, "trial")
-
-
-def _run(params: Params, replicates: Sequence[Replicate], device: str, emit: Emit, stop: Stop) -> list[Dataset]:
-    return run_blocks(replicates, emit, lambda problem, seed: _block(params, problem, seed, stop))
-
-
 def _block(params: Params, problem: Regression, seed: int, stop: Stop) -> Dataset:
     if problem.features is None:
         return Dataset(attrs={"not_run": "Not run: this problem has a spectrum, but no rows of features."})
@@ -113,10 +100,16 @@ def _block(params: Params, problem: Regression, seed: int, stop: Stop) -> Datase
     )
 
 
-feature_students = Experiment(
-    id="distillation-feature-students",
-    uses=frozenset({"n_samples", "ridge", "replicates"}),
-    replication="seed",
-    plan=_plan,
-    run=_run,
+def _work(params: Params, problem: Regression) -> float:
+    n, p = params.n_samples, problem.n_features
+    outputs = 1 if problem.signals is None else problem.signals.shape[1]
+    return 5 / 3 * n * p * (p + n + 12 * outputs)
+
+
+feature_students = trial_experiment(
+    "feature-students",
+    frozenset({"n_samples", "ridge"}),
+    _block,
+    _work,
+    lambda params, problem: 4 * params.n_samples * problem.n_features,
 )

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from xarray import Dataset
 
-from theory.core.problem import Problem
 from theory.core.vocabulary import Emit, Experiment, Plan, Replicate, Stop
 from theory.distillation.digits import CLASSES, digits
 from theory.distillation.features import digits_source
@@ -103,8 +102,10 @@ def _measure(trial: _Trial, outputs: Floats, errors: Floats) -> Dataset:
     )
 
 
-def _run(params: Params, replicates: Sequence[Replicate], device: str, emit: Emit, stop: Stop) -> list[Dataset]:
-    problems = [replicate.problem for replicate in replicates if isinstance(replicate.problem, Regression)]
+def _run(
+    params: Params, replicates: Sequence[Replicate[Regression]], device: str, emit: Emit, stop: Stop
+) -> list[Dataset]:
+    problems = [replicate.problem for replicate in replicates]
     source = digits_source(params.features, params.population_copies, params.data_seed)
     left = len(digits()[0]) - params.n_samples - params.n_teacher_samples
     if any(problem.source != source for problem in problems):
@@ -132,7 +133,7 @@ def _run(params: Params, replicates: Sequence[Replicate], device: str, emit: Emi
     return [_measure(*found) for found in zip(trials, outputs, errors, strict=True)]
 
 
-def _plan(params: Params, problem: Problem, seeds: int) -> Plan:
+def _plan(params: Params, problem: Regression, seeds: int) -> Plan:
     networks, kind = seeds * len(LABELS), params.features
     work = networks * operations(kind, params.n_samples, CLASSES) * STEPS * 3
     return Plan(1.0 + work / 8e9, 40 * networks * MOST_UNSEEN * 128, "seed")

@@ -11,7 +11,7 @@ import numpy as np
 from theory.core.errors import DataError, ParameterError
 from theory.distillation.effective_ridge import Stats, stats
 from theory.distillation.experiments.features import feature_trials
-from theory.distillation.experiments.students import trial_seeds
+from theory.distillation.experiments.trials import trial_seeds
 from theory.distillation.feature_risk import ARMS, held_out_risks
 from theory.distillation.problem import Floats, Integers, Regression
 from theory.distillation.student_risk import optimal_mask, optimal_surrogate

@@ -240,16 +240,15 @@ def generate(
     return np.array(text[len(prompt) :], dtype=np.int64)
 
 
-def all_test_prompts(solution: Solution, last: int) -> Iterator[tuple[int, ...]]:
+def all_test_prompts(vocab_size: int, last: int) -> Iterator[tuple[int, ...]]:
     """Every set of at least two tokens that contains ``last``, as a prompt that ends with it (at most 16 tokens).
 
     Raises:
         ParameterError: the vocabulary is too large to enumerate.
     """
-    size = solution.prompts.vocab_size
-    if size > 16:
-        raise ParameterError("vocab_size", size, "at most 16 to enumerate all prompts")
-    others = [token for token in range(size) if token != last]
-    for count in range(1, size):
+    if vocab_size > 16:
+        raise ParameterError("vocab_size", vocab_size, "at most 16 to enumerate all prompts")
+    others = [token for token in range(vocab_size) if token != last]
+    for count in range(1, vocab_size):
         for chosen in combinations(others, count):
             yield (*chosen, last)

@@ -207,6 +207,18 @@ def priority_structure(prompts: Prompts) -> PriorityStructure:
     return PriorityStructure(size, found.nodes, rank[found.label], sizes[found.label], rows)
 
 
+def pair_order(structure: PriorityStructure) -> tuple[Mask, Mask]:
+    """(K, K, K) [token, other, last]: same component, and priority of the token over the other."""
+    size = structure.vocab_size
+    same = np.repeat(np.eye(size, dtype=np.bool_)[:, :, None], size, axis=2)
+    above = np.zeros((size, size, size), dtype=np.bool_)
+    for k in structure.columns:
+        component = structure.component[:, k]
+        same[:, :, k] = component[:, None] == component
+        above[:, :, k] = structure.priority(k)
+    return same, above
+
+
 def acyclic(structure: PriorityStructure) -> bool:
     """Whether every component is a single token: then the loss can be driven to zero."""
     return bool((structure.pair_size == 1).all())

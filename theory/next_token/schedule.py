@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
+from xarray import Dataset
 
+from theory.next_token.parameters import Params
 from theory.next_token.problem import Prompts
 
 FRACTIONS = (100, 30, 10, 3, 2, 1)
@@ -24,13 +24,15 @@ def checkpoint_steps(steps: int) -> npt.NDArray[np.int64]:
     return np.unique(np.concatenate([np.round(spaced), back]).astype(np.int64).clip(1))
 
 
-def step_size(params: Any, prompts: Prompts) -> float:
+def step_size(params: Params, prompts: Prompts) -> float:
     """The absolute step size: ``learning_rate`` in units of 1/beta, ``beta = ||G||_2^2 max_k(n_k / n) / 2``."""
     heaviest = np.bincount(prompts.last).max() / prompts.n
     norm = 1.0 if prompts.is_orthonormal else float(np.linalg.norm(prompts.gram, 2))
     return params.learning_rate / (0.5 * norm**2 * heaviest)
 
 
-def log_times(params: Any, prompts: Prompts) -> npt.NDArray[np.float64]:
+def timeline(params: Params, prompts: Prompts) -> Dataset:
     """Log-time ``log(step size * steps)`` at the recorded steps."""
-    return np.log(step_size(params, prompts) * checkpoint_steps(params.steps))
+    steps = checkpoint_steps(params.steps)
+    times = np.log(step_size(params, prompts) * steps)
+    return Dataset({"log_time": ("step", times, {"spec_name": "tau"})}, coords={"step": steps})

@@ -55,17 +55,6 @@ def resting_logits(solution: Solution, initial: Floats) -> Floats:
     return np.where(seen, means, initial)
 
 
-def finite_projection(solution: Solution, logits: Floats) -> Floats:
-    """(K, K) logits of the projection of the weights on the finite subspace: what differs inside components.
-
-    For orthonormal embeddings each logit minus the mean of its component, zero for unseen pairs.
-    """
-    if solution.geometry is not None:
-        return solution.geometry.finite_projection(logits)
-    graph = solution.condensation
-    return graph.dense(logits[graph.tokens, graph.last] - graph.component_means(logits))
-
-
 def weight_norm(solution: Solution, logits: Floats) -> float:
     """Frobenius norm of the weights W with these logits ``E W E^T``."""
     return float(np.linalg.norm(logits)) if solution.geometry is None else solution.geometry.norm(logits)
@@ -76,15 +65,6 @@ def predicted_gaps(solution: Solution, log_time: float | Floats) -> Floats:
     graph, found = solution.condensation, solution.offset_solution
     intercept = np.log(graph.weights[found.support] / found.multipliers[found.support])
     return np.asarray(log_time, dtype=np.float64)[..., None] + intercept
-
-
-def measured_gaps(solution: Solution, logits: Floats) -> Floats:
-    """(..., s) differences of the component means of ``logits`` (..., K, K) across each support edge."""
-    graph = solution.condensation
-    first = np.unique(graph.scc, return_index=True)[1]
-    means = graph.component_means(logits)[..., first]
-    upper, lower = graph.edges[solution.offset_solution.support].T
-    return means[..., upper] - means[..., lower]
 
 
 def amplitude(solution: Solution) -> float:
@@ -121,9 +101,9 @@ def predicted_loss(solution: Solution, log_time: float | Floats) -> Floats:
     return solution.irreducible_loss + solution.svm.norm_squared * np.exp(-time)
 
 
-def loss_gap_tolerance(solution: Solution, log_time: float) -> float:
-    """Relative error of the loss-gap constant at finite time: ``(A / (step size * steps))^(1/3)``."""
-    return float((amplitude(solution) * np.exp(-log_time)) ** (1 / 3))
+def loss_gap_tolerance(solution: Solution, log_time: float | Floats) -> Floats:
+    """(...,) relative error of the loss-gap constant at finite time: ``(A / (step size * steps))^(1/3)``."""
+    return (amplitude(solution) * np.exp(-np.asarray(log_time, dtype=np.float64))) ** (1 / 3)
 
 
 def relaxation(solution: Solution, log_time: float) -> float:
@@ -131,17 +111,6 @@ def relaxation(solution: Solution, log_time: float) -> float:
     columns = solution.condensation.columns
     power = min(float(solution.exponent[columns].min(initial=1.0)), 1 / 3)
     return float((amplitude(solution) * np.exp(-log_time)) ** power)
-
-
-def gap_errors(solution: Solution, logits: Floats, log_time: float) -> Floats:
-    """(s,) how far the difference across each support edge is from :func:`predicted_gaps`, for any embeddings."""
-    graph, rows = solution.condensation, support_rows(solution)
-    first = np.unique(graph.scc, return_index=True)[1]
-    if solution.geometry is None:
-        found = np.sqrt(graph.size) * graph.component_means(logits)[first]
-    else:
-        found = solution.geometry.coordinates(logits)
-    return rows @ (found - log_time * solution.weights_svm - solution.weights_offset)
 
 
 def support_rows(solution: Solution) -> Floats:
@@ -209,14 +178,12 @@ def path_finite_tolerance(solution: Solution, penalty: float) -> float:
     return max(1.5 * penalty * reach / solution.curvature, 1e-11)
 
 
-def path_gap_error(solution: Solution, penalty: float) -> float:
-    """Leading error of the support gaps on the ridge path, ``max |multiplier of W-tilde / multiplier of W_svm| / R``.
+def path_gap_error(solution: Solution, penalty: float | Floats) -> Floats:
+    """(...,) leading error of the support gaps on the ridge path, ``max |multiplier of W-tilde / of W_svm| / R``.
 
     Stationarity gives each support edge the multiplier ``R lambda_e + lambda-tilde_e``; the law keeps the first term.
     """
     found = solution.offset_solution
-    if not found.support.any():
-        return 0.0
     offset = np.linalg.lstsq(support_rows(solution).T, solution.weights_offset, rcond=None)[0]
-    ratio = float(np.abs(offset / found.multipliers[found.support]).max()) / float(path_radius(penalty))
-    return ratio / max(1.0 - ratio, 0.1)
+    ratio = np.abs(offset / found.multipliers[found.support]).max(initial=0.0) / path_radius(penalty)
+    return ratio / np.maximum(1.0 - ratio, 0.1)

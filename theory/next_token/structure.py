@@ -76,6 +76,11 @@ class Solution:
         """
         return self._solved[1]
 
+    @property
+    def has_direction(self) -> bool:
+        """Whether W_svm exists and is not zero."""
+        return self.feasible and self.svm.norm_squared > 0
+
     @cached_property
     def offset_solution(self) -> Offsets:
         """Offsets, support and selected multipliers over components and edges of ``condensation``."""
@@ -115,6 +120,18 @@ class Solution:
         if self.geometry is None or weights is None:
             return self.condensation.dense(svm.levels[self.condensation.scc])
         return self.geometry.logits(weights)
+
+    @property
+    def known_levels(self) -> Floats:
+        """The levels; NaN where no matrix meets the margins."""
+        return self.levels if self.feasible else np.full((self.prompts.vocab_size,) * 2, np.nan)
+
+    @property
+    def support(self) -> Ints:
+        """(s, 2) upper and lower component of each edge with a positive multiplier; none where there is no W_svm."""
+        if not self.feasible:
+            return np.zeros((0, 2), dtype=np.int64)
+        return self.condensation.edges[self.offset_solution.support]
 
     @cached_property
     def offsets(self) -> Floats:

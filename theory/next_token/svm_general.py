@@ -110,10 +110,6 @@ class Geometry:
         inverse = np.linalg.pinv(self.rows)
         return float(np.linalg.norm(inverse @ logits @ inverse.T))
 
-    def finite_projection(self, logits: Floats) -> Floats:
-        """(K, K) logits of the projection of the weights on the finite subspace."""
-        return self.logits(self.finite_basis @ (self.finite_basis.T @ self.coordinates(logits)))
-
     def at_rest(self, logits: Floats) -> Floats:
         """(K, K) the part of ``logits`` that no gradient of this problem can change."""
         moved = np.column_stack([self.finite_basis, self.edges.T])

@@ -11,14 +11,16 @@ from xarray import Dataset
 
 from theory.core import catalog
 from theory.core.bench import check_claim
-from theory.core.vocabulary import Claim, Stop
+from theory.core.runs import fetch
+from theory.core.vocabulary import Claim, Replicate, Stop
 from theory.next_token import views
 from theory.next_token.experiments.descent import initial_logits
+from theory.next_token.experiments.shown import attention
 from theory.next_token.problem import Prompts
 from theory.next_token.simulation.rows import curvature_bound
 from theory.next_token.structure import solve
 from widgets.kit import panel, theme
-from widgets.kit.page import SEEDS, Page, Screen, Shown, show
+from widgets.kit.page import SEEDS, Now, Page, Rested, Screen, Shown, show
 from widgets.next_token import figures, prose
 
 HOME = "sharp-logits"
@@ -34,8 +36,6 @@ SLIDERS = (
     "data_seed",
 )
 LEVELS_SHOWN = 14
-ATTENTION_STEPS = 1000
-"""Steps of the real attention layer that is trained beside the logits: enough to see that they agree."""
 
 
 def job(claim: Claim, params: Any, problem: Prompts) -> panel.Job:
@@ -62,15 +62,10 @@ def job(claim: Claim, params: Any, problem: Prompts) -> panel.Job:
 PAGE = Page("next_token", HOME, prose.LEAD, SLIDERS, job)
 
 
-def real_layer(params: Any, problem: Prompts, stop: Stop) -> Any:
-    """The real attention layer trained on the problem, for at most ATTENTION_STEPS steps; None when it diverges."""
-    from theory.next_token.training import train_attention
-
-    steps = min(params.steps, ATTENTION_STEPS)
-    optimizer = "normalised" if params.optimizer == "normalised" else "plain"
-    marks = np.unique(np.geomspace(1, steps, 10).round().astype(np.int64))
-    [run] = train_attention([problem], steps, params.learning_rate, optimizer=optimizer, checkpoints=marks, stop=stop)
-    return run if len(run.steps) else None
+def real_layer(params: Any, problem: Prompts, stop: Stop) -> Dataset | None:
+    """The real attention layer trained on the problem; None when it diverges."""
+    [run], _ = fetch(attention, params, [Replicate(problem, 0)], stop=stop)
+    return run if run.sizes["step"] else None
 
 
 def last_of(problem: Prompts, last: int | None) -> int:
@@ -89,33 +84,35 @@ def last_picker(problem: Prompts, last: int | None, choose: Callable[[int], None
     return mo.ui.dropdown(options, value=problem.name(chosen), label=label, on_change=choose)
 
 
-def talk(problem: Prompts, last: int, params: Any, run: panel.Run, screen: Screen) -> Shown:
-    """The talk picture: the condensation beside the logits, measured ones on their predicted asymptotes."""
+def talk(now: Now | Rested, run: panel.Run, screen: Screen, last: int | None = None) -> Shown:
+    """The talk picture of one last token: the condensation beside the logits, measured on predicted asymptotes."""
+    params, problem = now.params, now.problem
+    last = last_of(problem, None) if last is None else last
     solution = solve(problem)
     anatomy = views.anatomy(solution, last, limit=LEVELS_SHOWN)
     until = float(np.log(params.steps * params.learning_rate / curvature_bound(problem)))
     raw = run.raw if run.raw is not None and "log_time" in run.raw else None
     curves = views.curves(solution, last, raw, until, initial_logits(params, problem))
-    attention = run.extra
+    layer = run.extra
 
     def build(dark: bool, narrow: bool) -> Any:
         fig = figures.talk_picture(anatomy, curves, dark=dark, narrow=narrow)
-        return fig if attention is None else _with_attention(fig, attention, curves, dark)
+        return fig if layer is None else _with_attention(fig, layer, curves, dark)
 
     caption = "Dashed: known before training. Points: trained logits"
     if not solution.feasible:
         caption = "No matrix meets all margins in so few dimensions: nothing is predicted. Points: trained logits"
-    caption += ", crosses: the real attention layer." if attention is not None else "."
+    caption += ", crosses: the real attention layer." if layer is not None else "."
     if curves.attrs["anchored"]:
         caption += " Here the theory fixes slopes, not heights: lines are moved to the last point."
     return show("talk_picture", build, {"anatomy": anatomy, "curves": curves}, caption, screen, judged=True)
 
 
-def _with_attention(fig: Any, attention: Any, curves: Dataset, dark: bool) -> Any:
+def _with_attention(fig: Any, layer: Dataset, curves: Dataset, dark: bool) -> Any:
     """Add the logits of the real attention layer as crosses on the same axes."""
     tokens = [int(token) for token in curves.token.values]
-    time = np.log(attention.eta * attention.steps)
-    values = attention.logits[:, tokens, int(curves.attrs["last"])]
+    time = np.log(layer.attrs["step_size"] * layer.step.values)
+    values = layer.logits.values[:, tokens, int(curves.attrs["last"])]
     fig.add_scatter(
         x=np.repeat(time, len(tokens)),
         y=values.ravel(),

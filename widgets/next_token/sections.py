@@ -9,13 +9,17 @@ import marimo as mo
 import numpy as np
 
 from theory.core.errors import BenchError
+from theory.core.problem import Problem
+from theory.core.runs import fetch
+from theory.core.vocabulary import Replicate
 from theory.next_token import views
 from theory.next_token.contradiction import effect_of_removal, shortest_contradictions
+from theory.next_token.experiments.shown import phases
 from theory.next_token.graph import priority_structure
 from theory.next_token.graph_export import condensation_graph, to_graphml, to_json
 from theory.next_token.model import head_of, weights_of, weights_to_safetensors
 from theory.next_token.problem import Prompts
-from theory.next_token.simulation import surveys, trends
+from theory.next_token.simulation import trends
 from theory.next_token.simulation.descent import descend
 from theory.next_token.simulation.rows import curvature_bound
 from theory.next_token.structure import solve
@@ -23,7 +27,6 @@ from widgets.kit import cards, panel
 from widgets.kit.page import HEIGHT, Rested, Screen, Shown, show
 from widgets.next_token import figures
 
-PHASE_SEEDS = 200
 CYCLES_SHOWN = 4
 DENSE_NAMES = 500
 
@@ -86,8 +89,10 @@ def test_figure(which: str, rested: Rested, last: int, screen: Screen) -> Shown 
 
 def phase_map(params: Any, screen: Screen) -> Shown:
     """When random data contradict themselves, at the page's vocabulary and prompt length."""
-    data = surveys.phase_map(params.vocab_size, params.prompt_length, seeds=PHASE_SEEDS)
-    caption = f"{PHASE_SEEDS} random data sets per cell, one last token; the 95 % interval is in the hover text."
+    [data], _ = fetch(phases, params, [Replicate(Problem(), 0)])
+    caption = (
+        f"{data.attrs['seeds']} random data sets per cell, one last token; 95 % intervals in the hover text."
+    )
     return show(
         "phase_map", lambda d, n: figures.phase_map(data, dark=d, narrow=n), {"phase_map": data}, caption, screen
     )
@@ -128,11 +133,11 @@ def equality(rested: Rested) -> str:
     problem, run = rested.problem, rested.run
     if run.extra is None:
         return panel.sentence(run.message or "The real attention layer is being trained …")
-    attention = run.extra
-    steps = int(attention.steps[-1])
-    [logit] = descend([problem], steps, learning_rate=attention.eta * curvature_bound(problem), checkpoints=[steps])
-    difference = float(np.abs(attention.logits[-1] - logit.logits[-1]).max())
-    size = float(np.abs(attention.logits[-1]).max())
+    layer, trained = run.extra, run.extra.logits.values[-1]
+    steps, rate = int(layer.step[-1]), layer.attrs["step_size"] * curvature_bound(problem)
+    [logit] = descend([problem], steps, learning_rate=rate, checkpoints=[steps])
+    difference = float(np.abs(trained - logit.logits[-1]).max())
+    size = float(np.abs(trained).max())
     return panel.stats(
         {
             "autograd steps through X softmax(XWe)": f"{steps:,}",

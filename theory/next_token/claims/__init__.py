@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from theory.core.vocabulary import Paper, Preset, Room
+from theory.core.vocabulary import Paper, Preset, Room, Symbol
+from theory.next_token.claims.answers import automaton, incomparable_tokens
 from theory.next_token.claims.finite_time import regularisation_path, sharp_logits
 from theory.next_token.claims.limits import finite_part, gd_direction, loss_gap
 from theory.next_token.claims.order import graph_svm, priority_order
-from theory.next_token.claims.program import automaton
 from theory.next_token.claims.read_back import extraction
-from theory.next_token.claims.silence import incomparable_tokens
 from theory.next_token.claims.statistics import consistency, other_losses
 from theory.next_token.data import active, bounds, draw, load
 from theory.next_token.parameters import Params
@@ -111,4 +110,14 @@ ROOM = Room(
     bounds=bounds,
     presets=PRESETS,
     active=active,
+    symbols={
+        "W_t": Symbol("key-query weights after t steps"),
+        r"\|W_t\|": Symbol("their Frobenius norm"),
+        r"\eta": Symbol("step size", "learning_rate"),
+        "t": Symbol("steps", "steps"),
+        "f_j": Symbol("finite score of the token j inside its component"),
+        "f_l": Symbol("finite score of the token l"),
+        "z_j": Symbol("Graph-SVM level of the token j: its slope in log-time"),
+        "e_j": Symbol("embedding of the token j", "embed"),
+    },
 )

@@ -7,7 +7,37 @@ import numpy as np
 from theory.core.vocabulary import Assumption
 from theory.next_token.parameters import Params
 from theory.next_token.problem import Prompts
-from theory.next_token.structure import Solution
+from theory.next_token.structure import Solution, solve
+
+DATA = frozenset(
+    {"generator", "vocab_size", "n_sequences", "prompt_length", "label_flip_probability", "contradictions", "n_last"}
+    | {"embedding", "correlation", "dim", "data_seed", "scc_sizes", "order", "sequences", "labels", "embed"}
+    | {"token_names", "missing_label"}
+)
+"""The parameters that decide the data; every claim uses them."""
+TRAINED = DATA | {"steps", "learning_rate", "optimizer", "initial_scale"}
+"""Those and the parameters of training."""
+
+
+def descent(params: Params, prompts: Prompts) -> tuple[Assumption, ...]:
+    """What every claim about the end of gradient descent needs."""
+    return (
+        labels_present(prompts),
+        embeddings_independent(prompts),
+        plain_descent(params),
+        step_size_safe(params),
+    )
+
+
+def sharp(prompts: Prompts) -> tuple[Assumption, ...]:
+    """What the laws of every single logit need."""
+    return (labels_present(prompts), orthonormal(prompts), *determined(prompts))
+
+
+def determined(prompts: Prompts) -> tuple[Assumption, ...]:
+    """A direction whose offset the data determine."""
+    solution = solve(prompts)
+    return (separable(solution), strict_complementarity(solution), connected_support(solution))
 
 
 def labels_present(prompts: Prompts) -> Assumption:

@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from math import inf
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from xarray import Dataset
 
-from theory.core.vocabulary import Check, Claim, Rival
+from theory.core.vocabulary import Check, Claim, Predict, Rival, Symbol
 from theory.next_token.claims import assumptions as needs
-from theory.next_token.claims.measures import levels_of
+from theory.next_token.claims.measures import TOKENS
 from theory.next_token.condensation import Condensation
-from theory.next_token.experiments.brute_force import closure, generic_qp
-from theory.next_token.graph import PriorityStructure, priority_structure
+from theory.next_token.experiments.brute_force import generic_qp
+from theory.next_token.graph import pair_order, priority_structure
 from theory.next_token.parameters import Params
 from theory.next_token.problem import Prompts
 from theory.next_token.structure import solve
+from theory.next_token.subspace import reachability
 from theory.next_token.svm import solve_graph_svm
 
 Bools = npt.NDArray[np.bool_]
-DATA = frozenset(
-    {"generator", "vocab_size", "n_sequences", "prompt_length", "label_flip_probability", "contradictions", "n_last"}
-    | {"embedding", "correlation", "dim", "data_seed", "scc_sizes", "order", "sequences", "labels", "embed"}
-    | {"token_names", "missing_label"}
-)
-"""The parameters that decide the data; every claim uses them."""
-
 _PAIRS = ("token", "other", "last")
 
 
@@ -38,22 +30,21 @@ def _order(same: Bools, above: Bools) -> Dataset:
 
 
 def _predict_order(params: Params, prompts: Prompts) -> Dataset:
-    structure = priority_structure(prompts)
-    size = prompts.vocab_size
-    same = np.repeat(np.eye(size, dtype=bool)[:, :, None], size, axis=2)
-    above = np.zeros((size, size, size), dtype=bool)
-    for k in structure.columns:
-        component = structure.component[:, k]
-        same[:, :, k] = component[:, None] == component
-        above[:, :, k] = structure.priority(k)
-    return _order(same, above)
+    return _order(*pair_order(priority_structure(prompts)))
 
 
-def _compare_order(params: Params, prompts: Prompts, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
+def _measure_order(params: Params, prompts: Prompts, raw: Dataset) -> Dataset:
+    """By boolean closure of each last token's graph."""
+    reach = np.stack([reachability(prompts, last) for last in range(prompts.vocab_size)], axis=2)
+    back = reach.transpose(1, 0, 2)
+    return _order(reach & back, reach & ~back)
+
+
+def _compare_order(params: Params, prompts: Prompts, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
     return tuple(
         Check(
             name=f"pairs with a wrong {label}",
-            deviation=float((prediction[name] != raw[name]).sum()),
+            deviation=float((prediction[name] != measured[name]).sum()),
             allowance=(-inf, 0.0),
             resolution=1.0,
         )
@@ -78,19 +69,14 @@ def _reversed(params: Params, prompts: Prompts) -> Dataset:
 
 def _pooled(params: Params, prompts: Prompts) -> Dataset:
     """One graph for all last tokens together."""
-    pooled = replace(prompts, tokens=prompts.tokens.copy())
-    lasts = np.unique(prompts.last)
-    merged = np.zeros((prompts.vocab_size,) * 2, dtype=bool)
-    for row in range(pooled.n):
-        merged[prompts.labels[row], prompts.sequence(row)] = True
-    reach = merged | np.eye(prompts.vocab_size, dtype=bool)
+    reach = np.eye(prompts.vocab_size, dtype=bool)
+    reach[np.repeat(prompts.labels, prompts.lengths), prompts.tokens] = True
     for middle in range(prompts.vocab_size):
         reach |= np.outer(reach[:, middle], reach[middle])
-    exact = _predict_order(params, prompts)
-    same, above = exact.same_component.values.copy(), exact.has_priority.values.copy()
-    same[:, :, lasts] = (reach & reach.T)[:, :, None]
-    above[:, :, lasts] = (reach & ~reach.T)[:, :, None]
-    return _order(same, above)
+    exact, lasts = _predict_order(params, prompts).copy(deep=True), np.unique(prompts.last)
+    exact.same_component.values[:, :, lasts] = (reach & reach.T)[:, :, None]
+    exact.has_priority.values[:, :, lasts] = (reach & ~reach.T)[:, :, None]
+    return exact
 
 
 def _flip_pairs(prediction: Dataset, amount: float) -> Dataset:
@@ -103,20 +89,29 @@ def _flip_pairs(prediction: Dataset, amount: float) -> Dataset:
 priority_order = Claim(
     id="priority-order",
     title="The data alone decide which tokens compete and which win",
+    short="Who competes, who wins",
     statement="For each last token the training prompts define a directed graph, label to every other token of its "
     "prompt. Its strongly connected components and their partial order decide everything that follows.",
     latex=r"i \asymp j \iff i \to^{*} j \to^{*} i,\qquad i \Rightarrow j \iff i \to^{*} j \not\to^{*} i \quad"
     r"\text{in } G^{(k)}",
+    symbols={
+        r"i \asymp j": Symbol("i and j are in one component: each reaches the other", "same_component"),
+        r"i \Rightarrow j": Symbol("i has priority over j", "has_priority"),
+        r"\to^{*}": Symbol("a path of edges, label to other token"),
+        r"\not\to^{*}": Symbol("no path"),
+        "G^{(k)}": Symbol("the graph of all prompts that end with the token k"),
+    },
     source="arXiv 2403.08081, token-priority graphs",
     kind="theorem",
     defaults={},
-    uses=DATA,
+    uses=needs.DATA,
     resolution=1.0,
     assumptions=lambda params, prompts: (needs.labels_present(prompts),),
     predict=_predict_order,
+    measure=_measure_order,
     compare=_compare_order,
     mutate=_flip_pairs,
-    experiment=closure,
+    experiment=None,
     rivals=(
         Rival("weak components", _undirected, {}, "joins tokens that only one direction links"),
         Rival("reversed edges", _reversed, {}, "draws edges towards the label"),
@@ -126,10 +121,13 @@ priority_order = Claim(
 )
 
 
+# --- graph-svm -------------------------------------------------------------------------------------------------------
+
+
 def _levels(levels: npt.NDArray[np.float64], norm_squared: float) -> Dataset:
     return Dataset(
         {
-            "levels": (("token", "last"), levels, {"spec_name": "z", "long_name": "slope of each logit in log-time"}),
+            "levels": (TOKENS, levels, {"spec_name": "z", "long_name": "slope of each logit in log-time"}),
             "norm_squared": ((), norm_squared, {"long_name": "squared Frobenius norm of the Graph-SVM solution"}),
         }
     )
@@ -137,32 +135,20 @@ def _levels(levels: npt.NDArray[np.float64], norm_squared: float) -> Dataset:
 
 def _predict_levels(params: Params, prompts: Prompts) -> Dataset:
     solution = solve(prompts)
-    return _levels(levels_of(solution), solution.svm.norm_squared if solution.feasible else np.nan)
+    return _levels(solution.known_levels, solution.svm.norm_squared if solution.feasible else np.nan)
 
 
-def _compare_levels(params: Params, prompts: Prompts, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
+def _compare_levels(params: Params, prompts: Prompts, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
     """The generic solver stops within about 1e-6 of its optimum; ten times that is allowed."""
-    worst = float(np.abs(prediction.levels - raw.levels).max())
-    relative = float(prediction.norm_squared / raw.norm_squared - 1) if float(raw.norm_squared) > 1e-9 else worst
-    return (
-        Check(
-            name="largest level error",
-            deviation=worst,
-            allowance=(-inf, 1e-5),
-            resolution=1e-3,
-            raise_hint="the solver's accuracy",
-        ),
-        Check(
-            name="squared norm, relative",
-            deviation=relative,
-            allowance=(-1e-5, 1e-5),
-            resolution=1e-3,
-            raise_hint="the solver's accuracy",
-        ),
+    worst, norm = float(np.abs(prediction.levels - measured.levels).max()), float(measured.norm_squared)
+    relative = float(prediction.norm_squared) / norm - 1 if norm > 1e-9 else worst
+    return tuple(
+        Check(name=name, deviation=off, allowance=(low, 1e-5), resolution=1e-3, raise_hint="the solver's accuracy")
+        for name, off, low in (("largest level error", worst, -inf), ("squared norm, relative", relative, -1e-5))
     )
 
 
-def _collapsed(weigh: Callable[[Condensation], npt.NDArray[np.int64]]) -> Callable[[Any, Any], Dataset]:
+def _collapsed(weigh: Callable[[Condensation], npt.NDArray[np.int64]]) -> Predict[Params, Prompts]:
     """Levels from the collapsed problem with other component weights."""
 
     def predict(params: Params, prompts: Prompts) -> Dataset:
@@ -176,7 +162,7 @@ def _collapsed(weigh: Callable[[Condensation], npt.NDArray[np.int64]]) -> Callab
 
 def _depth_levels(params: Params, prompts: Prompts) -> Dataset:
     """Minus the depth in the order, centred over the tokens of the column."""
-    structure: PriorityStructure = priority_structure(prompts)
+    structure = priority_structure(prompts)
     levels = np.zeros((prompts.vocab_size,) * 2)
     for k in structure.columns:
         seen = structure.seen[:, k]
@@ -185,21 +171,26 @@ def _depth_levels(params: Params, prompts: Prompts) -> Dataset:
     return _levels(levels, float(np.sum(levels**2)))
 
 
-def _shift_levels(prediction: Dataset, amount: float) -> Dataset:
-    return prediction.assign(levels=prediction.levels + amount)
-
-
 graph_svm = Claim(
     id="graph-svm",
     title="The direction is a maximum-margin problem on the components",
+    short="Maximum-margin levels",
     statement="The weights diverge along the smallest matrix that gives every priority a margin of at least one and "
     "keeps the tokens of a component level. With orthonormal embeddings each component becomes one variable.",
     latex=r"W_{svm}=\arg\min_W \|W\|_F \ \text{ s.t. }\ (e_i-e_j)^\top W e_k = 0\ (i\asymp j),\quad \ge 1\ "
     r"(i\Rightarrow j)",
+    symbols={
+        "W_{svm}": Symbol("the direction in which the weights grow; its logits are the levels", "levels"),
+        r"\|W\|_F": Symbol("Frobenius norm of the key-query weights"),
+        "e_i": Symbol("embedding of the token i", "embed"),
+        "e_k": Symbol("embedding of the last token k"),
+        r"i\asymp j": Symbol("i and j are in one component of the graph of k"),
+        r"i\Rightarrow j": Symbol("i has priority over j in the graph of k"),
+    },
     source="arXiv 2403.08081, Graph-SVM; collapsed form and closed forms are ours",
     kind="theorem",
     defaults={},
-    uses=DATA,
+    uses=needs.DATA,
     resolution=1e-3,
     assumptions=lambda params, prompts: (
         needs.labels_present(prompts),
@@ -208,7 +199,7 @@ graph_svm = Claim(
     ),
     predict=_predict_levels,
     compare=_compare_levels,
-    mutate=_shift_levels,
+    mutate=lambda prediction, amount: prediction.assign(levels=prediction.levels + amount),
     experiment=generic_qp,
     rivals=(
         Rival("components count once", _collapsed(lambda graph: np.ones_like(graph.size)), {}, "ignores their sizes"),

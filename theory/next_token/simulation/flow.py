@@ -7,14 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 from scipy.integrate import solve_ivp
-from xarray import Dataset
 
 from theory.core.errors import Cancelled, ParameterError
 from theory.next_token.condensation import Condensation
 from theory.next_token.convex import Block, assemble, blocks
 from theory.next_token.problem import Prompts
-from theory.next_token.simulation.regularisation import loss_of
-from theory.next_token.simulation.rows import curvature_bound
 
 Floats = npt.NDArray[np.float64]
 
@@ -107,22 +104,3 @@ def _checked(log_times: Floats, limit: float) -> Floats:
     if len(times) == 0 or not (np.diff(times) >= 0).all() or not START < times[0] <= times[-1] <= limit:
         raise ParameterError("log_time", times.tolist(), f"ascending numbers above {START:g} and at most {limit:g}")
     return times
-
-
-def log_time_flow_dataset(prompts: Prompts, steps: int, stop: Callable[[], bool]) -> Dataset:
-    """The flow as a labelled run, at the times of gradient descent with the largest safe step size."""
-    from theory.next_token.experiments.descent import checkpoint_steps  # the experiment calls this function
-
-    step_size = 1.0 / curvature_bound(prompts)
-    step = checkpoint_steps(steps)
-    log_time = np.log(step_size * step)
-    logits = log_time_flow(prompts, log_time, stop)
-    return Dataset(
-        {
-            "logits": (("step", "token", "last"), logits, {"units": "nats", "spec_name": "S"}),
-            "loss": (("step",), loss_of(prompts, logits), {"units": "nats", "spec_name": "L"}),
-            "log_time": (("step",), log_time, {"units": "log(step size x steps)", "spec_name": "tau"}),
-        },
-        coords={"step": step},
-        attrs={"step_size": step_size},
-    )

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from xarray import Dataset
 
 from theory.core.errors import Cancelled
 from theory.next_token.convex import Block, assemble, blocks
@@ -53,28 +52,6 @@ def _path(block: Block, penalties: Floats, stop: Callable[[], bool] | None) -> F
             point = point - step / (1.0 + decrement if decrement > 0.3 else 1.0)
         path[i] = point
     return path
-
-
-def newton_path_dataset(prompts: Prompts, stop: Callable[[], bool]) -> Dataset:
-    """The path as a labelled run: dimension ``step`` counts penalties from strong to weak.
-
-    ``log_time`` is the length R of the path in units of W_svm, ``R + log R = log(1 / penalty)``, which takes the place
-    of log-time; ``loss`` is without the ridge.
-    """
-    logits = newton_path(prompts, PENALTIES, stop)
-    # Newton for R + log R = log(1 / penalty), independent of what predicts it.
-    radius = np.ones(len(PENALTIES))
-    for _ in range(60):
-        radius = np.maximum(radius - (radius + np.log(radius * PENALTIES)) / (1.0 + 1.0 / radius), 1e-3)
-    return Dataset(
-        {
-            "logits": (("step", "token", "last"), logits, {"units": "nats", "spec_name": "S"}),
-            "loss": (("step",), loss_of(prompts, logits), {"units": "nats", "spec_name": "L"}),
-            "log_time": (("step",), radius, {"units": "path length / ||W_svm||", "spec_name": "R"}),
-            "penalty": (("step",), PENALTIES, {"units": "nats", "spec_name": "mu"}),
-        },
-        coords={"step": np.arange(1, len(PENALTIES) + 1)},
-    )
 
 
 def loss_of(prompts: Prompts, logits: Floats) -> Floats:

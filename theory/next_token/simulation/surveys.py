@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +11,10 @@ from scipy.sparse.csgraph import connected_components
 from xarray import Dataset
 
 from theory.core.errors import DataError, ParameterError
-from theory.next_token.graph import connected_pairs
+from theory.next_token.components import connected_pairs
 from theory.next_token.problem import Prompts
 from theory.shared.intervals import Z, wilson
+from theory.shared.statistics import mean_of
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -24,7 +24,6 @@ PROMPTS = (5, 10, 20, 40, 80, 160)
 WINDOWS = (2, 4, 8, 16, 32, 64)
 
 
-@lru_cache(maxsize=32)
 def phase_map(
     vocab_size: int = 12,
     prompt_length: int = 4,
@@ -56,9 +55,8 @@ def phase_map(
             generator = np.random.default_rng([seed, n, round(1e6 * flip), vocab_size, prompt_length])
             biggest = _largest_components(generator, vocab_size, prompt_length, flip, n, seeds)
             acyclic[:, row, column] = wilson(int((biggest == 1).sum()), seeds)
-            share = biggest / vocab_size
-            error = Z * share.std(ddof=1) / seeds**0.5
-            largest[:, row, column] = share.mean(), share.mean() - error, share.mean() + error
+            share = mean_of(biggest / vocab_size)
+            largest[:, row, column] = share.mean + Z * share.error * np.array([0, -1, 1])
     return Dataset(
         {
             "acyclic": (("statistic", "prompts", "flips"), acyclic, {"long_name": "share of acyclic graphs"}),

@@ -9,14 +9,9 @@ import numpy.typing as npt
 from xarray import Dataset
 
 from theory.core.errors import DataError
-from theory.next_token.sharp import (
-    finite_projection,
-    loss_gap_tolerance,
-    predicted_cosine,
-    predicted_norm,
-    weight_norm,
-)
+from theory.next_token.sharp import loss_gap_tolerance, predicted_cosine, predicted_norm, weight_norm
 from theory.next_token.structure import Solution
+from theory.next_token.subspace import finite_projection
 
 Floats = npt.NDArray[np.float64]
 
@@ -81,7 +76,7 @@ def finite_part(solutions: Sequence[Solution], raws: Sequence[Dataset]) -> Datas
         expected.append(predicted_norm(solution, time) / leading)
         if solution.acyclic:
             continue
-        parts = [finite_projection(solution, logits) - solution.fin_scores for logits in raw.logits.values]
+        parts = finite_projection(solution.prompts, raw.logits.values) - solution.fin_scores
         error.append([weight_norm(solution, part) for part in parts])
         bound.append(solution.svm.norm_squared**0.5 / solution.curvature * np.exp(-time))
     empty = np.full((len(STATISTICS), len(steps)), np.nan)
@@ -108,11 +103,11 @@ def loss_gap(solutions: Sequence[Solution], raws: Sequence[Dataset]) -> Dataset:
     pairs, steps = _aligned(solutions, raws)
     relative = len(pairs) > 1
     gaps: list[Floats] = []
-    allowances: list[list[float]] = []
+    allowances: list[Floats] = []
     for solution, raw in pairs:
         scale = solution.svm.norm_squared if relative else 1.0
         gaps.append(np.exp(raw.log_time.values) * (raw.loss.values - solution.irreducible_loss) / scale)
-        allowances.append([loss_gap_tolerance(solution, time) for time in raw.log_time.values])
+        allowances.append(loss_gap_tolerance(solution, raw.log_time.values))
     data = {
         "gap": (("statistic", "step"), _band(np.array(gaps)), {"long_name": "loss gap times step size times steps"}),
         "constant": ((), 1.0 if relative else pairs[0][0].svm.norm_squared),
@@ -142,7 +137,7 @@ def _dataset(data: Mapping[str, object], steps: npt.NDArray[np.int64], instances
 
 
 def _off_finite(solution: Solution, raw: Dataset) -> list[Floats]:
-    return [logits - finite_projection(solution, logits) for logits in raw.logits.values]
+    return list(raw.logits.values - finite_projection(solution.prompts, raw.logits.values))
 
 
 def _angle(solution: Solution, first: Floats, second: Floats) -> float:

@@ -79,7 +79,7 @@ def _(cancel, get_pin, get_run, point, screen, sliders, visit):
     # All that happens between a slider move and its picture: every further cell would cost milliseconds.
     _now = visit.follow(point, sliders.value)
     run = visit.run(get_run)
-    talk = room.talk(_now, run, get_run(), screen)
+    talk = room.talk(_now, run, screen, get_run())
     visit.shown = page.Pinned(talk, _now.params, run.result)
     cards.stage(room.PAGE, _now, (talk.html,), run, cancel, get_pin())
     return run, talk
@@ -205,7 +205,7 @@ def _(chosen, example, get_study, pasted, screen, study_key, uploaded):
 
 @app.cell(hide_code=True)
 def _(judged, networks, own_curve, own_spectrum, rested, screen, test):
-    _talk = room.talk(rested, rested.run, rested.run, screen)
+    _talk = room.talk(rested, rested.run, screen)
     _shown = (_talk, judged, test, networks, own_spectrum, own_curve)
     mo.vstack([panel.section("Export", prose.EXPORT), cards.export_card(room.PAGE.room, rested.run, _shown)])
     return

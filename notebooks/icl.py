@@ -81,7 +81,7 @@ def _(cancel, get_pin, get_run, point, screen, sliders, visit):
     # All that happens between a slider move and its picture: every further cell would cost milliseconds.
     _now = visit.follow(point, sliders.value)
     run = visit.run(get_run)
-    talk = room.talk(_now, run, get_run(), screen)
+    talk = room.talk(_now, run, screen, get_run())
     visit.shown = page.Pinned(talk, _now.params, run.result)
     cards.stage(room.PAGE, _now, (talk.html,), run, cancel, get_pin())
     return run, talk
@@ -185,7 +185,7 @@ def _(example, get_study, length, noise, pasted, screen, share, study_key, uploa
 
 @app.cell(hide_code=True)
 def _(judged, own_ranks, rested, screen, test):
-    _talk = room.talk(rested, rested.run, rested.run, screen)
+    _talk = room.talk(rested, rested.run, screen)
     _shown = (_talk, judged, test, own_ranks)
     mo.vstack([panel.section("Export", prose.EXPORT), cards.export_card(room.PAGE.room, rested.run, _shown)])
     return

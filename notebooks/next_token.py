@@ -84,7 +84,7 @@ def _(cancel, get_last, get_pin, get_run, point, screen, set_last, sliders, visi
     run = visit.run(get_run)
     _last = room.last_of(_now.problem, get_last())
     last = room.last_picker(_now.problem, _last, set_last)
-    talk = room.talk(_now.problem, _last, _now.params, run, screen)
+    talk = room.talk(_now, run, screen, _last)
     visit.shown = page.Pinned(talk, _now.params, run.result)
     cards.stage(room.PAGE, _now, (cards.choice(last), talk.html), run, cancel, get_pin())
     return last, run, talk
@@ -205,7 +205,7 @@ def _(screen, study_run, word):
 
 @app.cell(hide_code=True)
 def _(automaton, judged, phases, playground, rested, rested_last, screen, test, text_figure):
-    _talk = room.talk(rested.problem, rested_last, rested.params, rested.run, screen)
+    _talk = room.talk(rested, rested.run, screen, rested_last)
     _shown = (_talk, judged, test, phases, playground, text_figure, automaton)
     mo.vstack([panel.section("Export", prose.EXPORT), cards.export_card(room.PAGE.room, rested.run, _shown)])
     return

@@ -18,6 +18,7 @@ import theory
 from theory.core import catalog, fingerprint, runs
 from theory.core.fingerprint import imports, reached, reached_by
 from theory.core.keys import result_key
+from theory.core.parameters import specs
 from theory.core.store import Store
 from theory.core.vocabulary import Replicate
 
@@ -43,8 +44,8 @@ def fresh() -> Iterator[None]:
 
 def brief(claim: Any) -> tuple[Any, Replicate[Any]]:
     """A short run of a claim's experiment."""
-    uses = claim.experiment.uses
-    values = ({"steps": 100} if "steps" in uses else {}) | ({"replicates": 20} if "replicates" in uses else {})
+    few = {spec.name: int(spec.low) for spec in specs(catalog.room_of(claim).Params) if spec.name == "replicates"}
+    values = {name: value for name, value in ({"steps": 100} | few).items() if name in claim.experiment.uses}
     params: Any = catalog.parameters(claim, values)
     return params, Replicate(catalog.room_of(claim).draw(params, params.data_seed), 0)
 

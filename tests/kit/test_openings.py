@@ -13,19 +13,10 @@ from widgets.kit import page, panel
 PRESETS = [(room.id, preset.name) for room in catalog.rooms() for preset in room.presets]
 
 
-def opening(room_id: str, now: Any, screen: page.Screen) -> page.Shown:
-    """The opening picture of a room where the controls stand, without a run."""
-    module: Any = import_module(f"widgets.{room_id}.page")
-    run = panel.Run()
-    if room_id == "next_token":
-        return module.talk(now.problem, module.last_of(now.problem, None), now.params, run, screen)
-    return module.talk(now, run, screen) if room_id == "ccmc" else module.talk(now, run, run, screen)
-
-
 @pytest.mark.parametrize(("room_id", "preset"), PRESETS)
 def test_every_preset_opens_with_a_picture(room_id: str, preset: str) -> None:
     query: dict[str, str | list[str]] = {"preset": preset}
-    now = page.Visit.of(import_module(f"widgets.{room_id}.page").PAGE, query).now
-    shown = opening(room_id, now, page.Screen.of(query))
+    module: Any = import_module(f"widgets.{room_id}.page")
+    shown = module.talk(page.Visit.of(module.PAGE, query).now, panel.Run(), page.Screen.of(query))
     assert "bench-figure" in shown.html
     assert "NaN" not in shown.html

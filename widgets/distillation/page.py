@@ -51,13 +51,13 @@ def job(claim: Claim, params: Any, problem: Regression) -> panel.Job:
 PAGE = Page("distillation", HOME, prose.LEAD, SLIDERS, job)
 
 
-def talk(now: Now | Rested, run: panel.Run, last: panel.Run, screen: Screen) -> Shown:
+def talk(now: Now | Rested, run: panel.Run, screen: Screen, last: panel.Run | None = None) -> Shown:
     """The opening picture: what the best teacher does to each feature, beside what that does to the risk.
 
     ``last`` is the page's latest run: its learning curve stays while a slider moves that needs no new fits.
     """
     params, problem = now.params, now.problem
-    fits = run.raw if run.raw is not None else kept(last.raw, params, problem)
+    fits = run.raw if run.raw is not None else kept((last or run).raw, params, problem)
     anatomy = views.anatomy(params, problem, run.extra)
     curves = views.curves(params, problem, fits)
     real = problem.features is not None

@@ -53,13 +53,13 @@ CAPTION = (
 PAGE = Page("icl", HOME, prose.LEAD, SLIDERS, job)
 
 
-def talk(now: Now | Rested, run: panel.Run, last: panel.Run, screen: Screen) -> Shown:
+def talk(now: Now | Rested, run: panel.Run, screen: Screen, last: panel.Run | None = None) -> Shown:
     """The opening picture: the bowl with the path of descent and trained layers, beside the risk against n.
 
     ``last`` is the page's latest run: its layers stay while a slider moves that needs no new training.
     """
     params, problem = now.params, now.problem
-    trained = run.raw if run.raw is not None else kept(last.raw, params, problem)
+    trained = run.raw if run.raw is not None else kept((last or run).raw, params, problem)
     bowl, curve = views.bowl(params, problem, trained), views.risk_curve(params, problem, trained)
     return show(
         "talk_picture",

@@ -101,8 +101,8 @@ def test_card(picker: Any, shown: Shown | str, judged: Shown | str, run: panel.R
     """The card of the section *Test*: the claim's picture with every check and rival, a figure to choose, files."""
     rows: list[list[str]] = []
     if run.result is not None:
-        for judged in run.result.verdict.checks:
-            rows.append([judged.check.name, judged.status.replace("_", " "), judged.explanation])
+        for found in run.result.verdict.checks:
+            rows.append([found.check.name, found.status.replace("_", " "), found.explanation])
         for name, verdict in run.result.rivals.items():
             rows.append([f"rival: {name}", verdict.status.replace("_", " "), verdict.explanation])
     checks = panel.table(("check", "verdict", "why"), rows) if rows else ""

@@ -7,7 +7,7 @@ import pytest
 from xarray import concat
 
 from theory.core.errors import Cancelled
-from theory.core.vocabulary import Replicate
+from theory.core.vocabulary import AnyClaim, Replicate
 from theory.distillation.claims.networks import trained_network_w2s
 from theory.distillation.data import draw
 from theory.distillation.experiments.networks import LABELS, network_students
@@ -59,7 +59,12 @@ def test_the_observation_and_its_pairs() -> None:
     assert stacked.accuracy.dims == ("seed", "label") and list(stacked.label.values) == list(LABELS)
     assert (stacked.accuracy > 0.3).all() and (stacked.training_error < 0.02).all()
     assert (stacked.teacher_accuracy > 0.5).all()
-    checks = trained_network_w2s.compare(params, problem, trained_network_w2s.predict(params, problem), stacked)
+    claim: AnyClaim = trained_network_w2s
+    measured = claim.measure(params, problem, stacked)
+    assert claim.compare is not None
+    checks = claim.compare(params, problem, claim.predict(params, problem), measured)
+    saved = stacked.squared_error.mean("seed").sel(label=["mask", "optimal"])
+    assert np.allclose(measured.error_ratio, saved / stacked.squared_error.mean("seed").sel(label="strong"))
     paired = stacked.accuracy.sel(label="mask") - stacked.accuracy.sel(label="strong")
     assert np.isclose(checks[0].deviation, float(paired.mean())) and checks[0].replicates == 3
     assert np.isclose(checks[0].standard_error, float(paired.std(ddof=1)) / np.sqrt(3))

@@ -9,8 +9,9 @@ import pytest
 
 from theory.core.errors import Cancelled, DataError
 from theory.core.judge import judge
+from theory.core.parameters import restricted
 from theory.core.result import stack
-from theory.core.vocabulary import Experiment, Replicate
+from theory.core.vocabulary import AnyClaim, Experiment, Replicate
 from theory.distillation.claims.extensions import generations_claim
 from theory.distillation.claims.penalties import ridge_versus_teacher
 from theory.distillation.claims.rotation import rotated_teacher
@@ -146,7 +147,7 @@ def test_simulation_meets_the_predicted_numbers() -> None:
     assert np.all(np.abs(mean - expected) < 4 * error + 0.03 * np.array(expected))
 
 
-CASES: list[tuple[Experiment, dict[str, Any]]] = [
+CASES: list[tuple[Experiment[Any, Any], dict[str, Any]]] = [
     (two_stages, {"n_teacher_samples": 40, "rotation": 0.2}),
     (generation_chain, {"generation_sizes": (40, 10)}),
     (ridge_penalties, {}),
@@ -154,7 +155,7 @@ CASES: list[tuple[Experiment, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("experiment", "values"), CASES, ids=lambda item: getattr(item, "id", ""))
-def test_trials_do_not_depend_on_their_neighbours(experiment: Experiment, values: dict[str, Any]) -> None:
+def test_trials_do_not_depend_on_their_neighbours(experiment: Experiment[Any, Any], values: dict[str, Any]) -> None:
     params = Params(n_features=60, n_samples=20, replicates=3, **values)
     problem = draw(params, 0)
     few = params.model_copy(update={"replicates": 2})
@@ -199,10 +200,12 @@ def test_penalties_scale_with_the_spectrum() -> None:
         (ridge_versus_teacher, {"n_features": 120, "noise_variance_target": 0.5, "noisy_arms": "strong_only"}),
     ],
 )
-def test_claims_are_not_refuted_elsewhere(claim: Any, values: dict[str, Any]) -> None:
+def test_claims_are_not_refuted_elsewhere(claim: AnyClaim, values: dict[str, Any]) -> None:
     params = Params.model_validate({**claim.defaults, **values})
     problem = draw(params, 0)
-    raws = claim.experiment.run(params, [Replicate(problem, s) for s in range(4)], "cpu", _ignore, lambda: False)
-    checks = claim.compare(params, problem, claim.predict(params, problem), stack(raws))
+    inside, seen = (restricted(params, names, claim.id) for names in (claim.experiment.uses, claim.reads))
+    raws = claim.experiment.run(inside, [Replicate(problem, s) for s in range(4)], "cpu", _ignore, lambda: False)
+    prediction = claim.predict(restricted(params, claim.uses, claim.id), problem)
+    checks = claim.compare(seen, problem, prediction, claim.measure(seen, problem, stack(raws)))
     verdict = judge(checks, claim.assumptions(params, problem), claim.kind)
     assert verdict.status in ("holds", "inconclusive"), verdict.explanation

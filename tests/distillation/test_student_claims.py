@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from theory.core.judge import judge
+from theory.core.parameters import restricted
 from theory.core.result import stack
-from theory.core.vocabulary import Claim, Replicate, Verdict
+from theory.core.vocabulary import AnyClaim as Claim
+from theory.core.vocabulary import Check, Replicate, Verdict
 from theory.distillation.claims.fluctuations import finite_sample_band, relative_spread
 from theory.distillation.claims.gain import w2s_gain_bounds
 from theory.distillation.claims.mask import optimal_mask_claim
@@ -25,8 +27,12 @@ def verdict(claim: Claim, values: dict[str, object], blocks: int = 2) -> Verdict
     params = Params.model_validate({**claim.defaults, **values})
     problem = draw(params, 0)
     replicates = [Replicate(problem, 100 + block) for block in range(blocks)]
-    raw = stack(claim.experiment.run(params, replicates, "cpu", lambda done, partial: None, lambda: False))
-    checks = () if "not_run" in raw.attrs else claim.compare(params, problem, claim.predict(params, problem), raw)
+    inside, seen = (restricted(params, names, claim.id) for names in (claim.experiment.uses, claim.reads))
+    raw = stack(claim.experiment.run(inside, replicates, "cpu", lambda done, partial: None, lambda: False))
+    checks: tuple[Check, ...] = ()
+    if "not_run" not in raw.attrs:
+        prediction = claim.predict(restricted(params, claim.uses, claim.id), problem)
+        checks = claim.compare(seen, problem, prediction, claim.measure(seen, problem, raw))
     return judge(checks, claim.assumptions(params, problem), claim.kind)
 
 

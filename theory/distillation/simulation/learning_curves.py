@@ -9,17 +9,19 @@ from collections.abc import Callable
 from time import perf_counter
 
 import numpy as np
+import xarray as xr
 from xarray import Dataset
 
-from theory.core.keys import result_key
 from theory.core.result import stack
-from theory.core.store import default_store
+from theory.core.runs import fetch
 from theory.core.vocabulary import Experiment, Replicate, Stop
+from theory.distillation.claims.two_stage import measure_stages
 from theory.distillation.experiments.features import feature_students
 from theory.distillation.experiments.stages import two_stages
 from theory.distillation.experiments.students import coordinates, students
 from theory.distillation.parameters import Params
-from theory.distillation.problem import Floats, Integers, Regression
+from theory.distillation.problem import Integers, Regression
+from theory.shared.statistics import pooled
 
 SIZES = 9
 SEEDS = 2
@@ -62,16 +64,11 @@ def block_trials(params: Params, problem: Regression, n_samples: int) -> int:
     return trials if trials >= min(FEWEST, params.replicates) and n <= MOST_SAMPLES else 0
 
 
-def fetch(experiment: Experiment, params: Params, problem: Regression, seeds: int, stop: Stop) -> Dataset:
+def trials_of(
+    experiment: Experiment[Params, Regression], params: Params, problem: Regression, seeds: int, stop: Stop
+) -> Dataset:
     """Raw results of an experiment on one problem, stacked along ``seed``; from the store where they are there."""
-    replicates = [Replicate(problem, seed) for seed in range(seeds)]
-    keys = [result_key(experiment, params, replicate, "cpu") for replicate in replicates]
-    raws, _ = default_store().fetch(
-        keys,
-        lambda missing: experiment.run(params, [replicates[i] for i in missing], "cpu", _ignore, stop),
-        stop,
-    )
-    return stack(raws)
+    return stack(fetch(experiment, params, [Replicate(problem, seed) for seed in range(seeds)], stop=stop)[0])
 
 
 def measured_curve(params: Params, problem: Regression, emit: Callable[[float, Dataset], None], stop: Stop) -> Dataset:
@@ -91,7 +88,7 @@ def measured_curve(params: Params, problem: Regression, emit: Callable[[float, D
     shown = perf_counter()
     for position, n in enumerate(sizes):
         here = params.model_copy(update={"n_samples": n, "replicates": block_trials(params, problem, n)})
-        raw = fetch(experiment, here, problem, SEEDS, stop)
+        raw = trials_of(experiment, here, problem, SEEDS, stop)
         if "not_run" not in raw.attrs and raw.sizes:
             found.append((n, raw))
         # Fits that are in the store come all at once: a whole curve on the screen must not blink into its first points.
@@ -114,59 +111,45 @@ def measured_factors(params: Params, problem: Regression, stop: Stop) -> Dataset
     trials = block_trials(params, problem, params.n_samples)
     if problem.features is not None or not trials:
         return None
-    raw = fetch(coordinates, params.model_copy(update={"replicates": trials}), problem, COORDINATE_SEEDS, stop)
+    raw = trials_of(coordinates, params.model_copy(update={"replicates": trials}), problem, COORDINATE_SEEDS, stop)
     return None if "coordinate_linear" not in raw else raw
 
 
 def measured_teachers(params: Params, problem: Regression, sizes: Integers, stop: Stop) -> Dataset:
-    """Fitted teachers and their students at several sample sizes m of the teacher.
+    """Fitted teachers and their students at several sample sizes m of the teacher, at the sliders' noises.
 
     Returns:
-        ``measured`` (role, m_measured, trial): excess risk of ``student`` and ``teacher`` at the sliders' noises.
+        ``risk`` and ``risk_se`` (m_measured, arm), as the claim about fitted teachers measures them.
     """
-    scale = np.array([1.0, np.sqrt(params.noise_variance_teacher), np.sqrt(params.noise_variance_target)])
     trials = block_trials(params, problem, params.n_samples)
-    found: list[Floats] = []
-    chosen: list[int] = sizes.tolist() if trials else []
-    for m in chosen:
+    found: list[Dataset] = []
+    for m in sizes.tolist() if trials else ():
         here = params.model_copy(update={"n_teacher_samples": m, "replicates": trials})
-        raw = fetch(two_stages, here, problem, SEEDS, stop)
+        raw = trials_of(two_stages, here, problem, SEEDS, stop)
         if "moments" not in raw:
             return Dataset()
-        moments = raw.moments.sel(arm=["student", "teacher"]).transpose("arm", "seed", "replicate", "part", "other")
-        found.append(np.einsum("astpq,p,q->ast", moments.values, scale, scale).reshape(2, -1))
+        found.append(measure_stages(here, problem, raw)[["risk", "risk_se"]])
     if not found:
         return Dataset()
-    return Dataset(
-        {"measured": (("role", "m_measured", "trial"), np.stack(found, axis=1))},
-        coords={"role": ["student", "teacher"], "m_measured": sizes},
-    )
-
-
-def _ignore(fraction: float, partial: Dataset | None) -> None:
-    pass
+    return xr.concat(found, "m_measured").assign(m_measured=("m_measured", sizes))
 
 
 def _together(found: list[tuple[int, Dataset]], params: Params, problem: Regression) -> Dataset:
     """Blocks of several sample sizes as one Dataset, ascending in n."""
     ordered = sorted(found, key=lambda pair: pair[0])
-    arms = [str(arm) for arm in ordered[0][1]["arm"].values] if ordered else []
-    trials = max((raw.sizes["seed"] * raw.sizes["replicate"] for _, raw in ordered), default=0)
-    parts = {name: np.full((len(ordered), trials, len(arms)), np.nan) for name in ("constant", "linear", "quadratic")}
-    for row, (_, raw) in enumerate(ordered):
-        count = raw.sizes["seed"] * raw.sizes["replicate"]
-        for name, values in parts.items():
-            values[row, :count] = _flat(raw, name, count)
+    points = [_coefficients(raw) for _, raw in ordered]
+    whole = xr.concat(points, "size", join="outer", data_vars="all") if points else Dataset()
+    return whole.assign(size=("size", [n for n, _ in ordered])).assign_attrs(fits=fits_key(params, problem))
+
+
+def _coefficients(raw: Dataset) -> Dataset:
+    """The risk's coefficients by trial (trial, arm); real features' labels have noise of their own only."""
+    constant = pooled(raw["risk" if "risk" in raw else "constant"])
+    nothing = np.zeros((len(constant), 1))
+    linear = pooled(raw["linear"]) if "linear" in raw else nothing
+    quadratic = pooled(raw["quadratic"])[:, None] if "quadratic" in raw else nothing
+    parts = {"constant": constant, "linear": linear, "quadratic": quadratic}
     return Dataset(
-        {name: (("size", "trial", "arm"), values) for name, values in parts.items()},
-        coords={"size": [n for n, _ in ordered], "arm": arms},
-        attrs={"fits": fits_key(params, problem)},
+        {name: (("trial", "arm"), np.broadcast_to(part, constant.shape)) for name, part in parts.items()},
+        coords={"trial": np.arange(len(constant)), "arm": raw["arm"].values},
     )
-
-
-def _flat(raw: Dataset, name: str, count: int) -> Floats:
-    """One coefficient of the risk by trial (count, arm or 1); real features' labels have noise of their own only."""
-    source = "risk" if name == "constant" and "risk" in raw else name
-    if source not in raw:
-        return np.zeros((count, 1))
-    return raw[source].transpose("seed", "replicate", ...).values.reshape(count, -1)

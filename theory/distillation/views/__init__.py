@@ -3,23 +3,14 @@
 Measurements come from the experiments as raw Datasets, see :mod:`theory.distillation.simulation.learning_curves`.
 """
 
-from __future__ import annotations
-
-from theory.distillation.views.curves import exponents, gain_map, learning, paper_table, teacher_sizes, two_stage
-from theory.distillation.views.networks import networks
-from theory.distillation.views.own import own_curve, own_spectrum
-from theory.distillation.views.talk import anatomy, curves
-
-__all__ = [
-    "anatomy",
-    "curves",
-    "exponents",
-    "gain_map",
-    "learning",
-    "networks",
-    "own_curve",
-    "own_spectrum",
-    "paper_table",
-    "teacher_sizes",
-    "two_stage",
-]
+from theory.distillation.views.curves import exponents as exponents
+from theory.distillation.views.curves import gain_map as gain_map
+from theory.distillation.views.curves import learning as learning
+from theory.distillation.views.curves import paper_table as paper_table
+from theory.distillation.views.curves import teacher_sizes as teacher_sizes
+from theory.distillation.views.curves import two_stage as two_stage
+from theory.distillation.views.networks import networks as networks
+from theory.distillation.views.own import own_curve as own_curve
+from theory.distillation.views.own import own_spectrum as own_spectrum
+from theory.distillation.views.talk import anatomy as anatomy
+from theory.distillation.views.talk import curves as curves

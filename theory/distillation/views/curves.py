@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from xarray import Dataset
 
@@ -15,18 +13,18 @@ from theory.distillation.curves import learning_curves, local_slopes, tuned_ridg
 from theory.distillation.data import draw
 from theory.distillation.effective_ridge import stats
 from theory.distillation.experiments.students import students
-from theory.distillation.fitted_teachers import two_stage as fitted
-from theory.distillation.fitted_teachers import two_stage_dense
 from theory.distillation.parameters import Params
 from theory.distillation.power_law import SMALLEST_SPECTRUM_EXPONENT, power_law_limits
 from theory.distillation.problem import Floats, Integers, Regression
-from theory.distillation.simulation.learning_curves import SEEDS, block_trials, fetch
+from theory.distillation.simulation.learning_curves import SEEDS, block_trials, trials_of
+from theory.distillation.stage_curves import features_seen, two_stage_curve
 from theory.distillation.student_risk import amplified, optimal_mask
-from theory.distillation.views.talk import ARMS, arm_curves, curves, risks
+from theory.distillation.views.talk import ARMS, arm_curves, band, curves, statistics
+from theory.shared.statistics import mean_of, pooled
 
 MAP_FEATURES, MAP_STEPS = 200, 33
-TEACHERS, DENSE_TEACHERS, LARGEST_DENSE = 90, 15, 400
-"""Sample sizes of the teacher along a curve; rotated covariances need an eigenproblem at each."""
+TEACHERS, ROTATED_TEACHERS = 90, 30
+"""Sample sizes of the teacher along a curve; another basis costs two products of matrices at each."""
 MEASURED_TEACHERS = 9
 PEAK = 0.05
 PAPER = {"n_features": 500, "spectrum_exponent": 2.0, "signal_exponent": 1.5}
@@ -54,16 +52,12 @@ def learning(params: Params, problem: Regression, fits: Dataset | None = None) -
         return data
     arms = [str(arm) for arm in fits["arm"].values if arm in data.arm.values]
     sizes = fits["size"].values.astype(np.float64)
-    known = risks(params, problem, fits.sel(arm=arms))
-    count = np.isfinite(known).any(axis=2).sum(axis=1)
-    mean, deviation = np.nanmean(known, axis=1), np.nanstd(known, axis=1, ddof=1)
+    found = statistics(params, problem, fits.sel(arm=arms))
     predicted = arm_curves(params, problem, sizes, arms).T
-    tolerated = (
-        4 * deviation / np.sqrt(count)[:, None] + _allowed(params, problem, fits["size"].values, arms) * predicted
-    )
-    free = _free(problem, params, sizes)
+    tolerated = 4 * found.error + _allowed(params, problem, fits["size"].values, arms) * predicted
     # One number for each arm: relative scatter times sqrt(n_free) hardly depends on n.
-    scale = np.sqrt(np.mean((deviation / predicted) ** 2 * free[:, None], axis=0))
+    free = _free(problem, params, sizes)[:, None]
+    scale = np.sqrt(np.mean((found.deviation / predicted) ** 2 * free, axis=0))
     here = {arm: row for row, arm in enumerate(str(name) for name in data.arm.values)}
     residual = np.full((len(here), len(sizes)), np.nan)
     spread = np.full((len(here), len(n)), np.nan)
@@ -71,10 +65,10 @@ def learning(params: Params, problem: Regression, fits: Dataset | None = None) -
     along = _free(problem, params, n)
     for column, arm in enumerate(arms):
         row = here[arm]
-        residual[row] = (mean[:, column] - predicted[:, column]) / tolerated[:, column]
+        residual[row] = (found.mean[:, column] - predicted[:, column]) / tolerated[:, column]
         spread[row] = scale[column] / np.sqrt(along)
         if len(sizes) > 1:
-            slope[0, row], slope[1, row] = _slope(sizes, predicted[:, column]), _slope(sizes, mean[:, column])
+            slope[0, row], slope[1, row] = _slope(sizes, predicted[:, column]), _slope(sizes, found.mean[:, column])
     return data.assign(
         residual=(("arm", "size"), residual),
         spread=(("arm", "n"), spread),
@@ -111,7 +105,7 @@ def gain_map(params: Params, problem: Regression) -> Dataset:
 
 def teacher_sizes(problem: Regression, params: Params) -> Integers:
     """Sample sizes of the teacher that are measured: evenly in the logarithm, away from its peak m = p."""
-    size, peak = problem.n_features, _peak(problem, params)
+    size, peak = problem.n_features, features_seen(params, problem)
     even = np.geomspace(5, 20 * size, MEASURED_TEACHERS).round().astype(np.int64)
     return even[np.abs(even - peak) > 2 * PEAK * peak]
 
@@ -120,47 +114,33 @@ def two_stage(params: Params, problem: Regression, measured: Dataset | None = No
     """Risks of a fitted teacher and of its student against the teacher's sample size m.
 
     ``measured`` is ``simulation.learning_curves.measured_teachers``; the result has its mean and mean -+ 2 SE as
-    ``measured`` (statistic, role, m_measured).
+    ``measured`` (statistic, role, m_measured). Noise and basis are those of the claim about fitted teachers.
 
     Returns:
         ``student``, ``teacher`` (m; NaN next to the teacher's peak m = p), scalars ``strong`` and ``optimal`` (students
         of true labels and of the best teacher), ``peak`` (the teacher's p), ``here`` (the sliders' m).
 
     Raises:
-        BenchError: rotated covariances with too many features to wait for.
+        ParameterError: n reaches p without ridge: the student has nothing to interpolate with.
     """
-    size = problem.n_features
-    rotated = problem.teacher_basis is not None
-    if rotated and size > LARGEST_DENSE:
-        raise BenchError(f"A curve for rotated covariances needs at most {LARGEST_DENSE} features, not {size:,}.")
-    if params.ridge == 0 and params.n_samples >= size:
-        raise BenchError(
-            f"n = {params.n_samples} is not below p = {size}: the student has nothing to interpolate with."
-        )
-    peak = _peak(problem, params)
-    low, high = 5.0, 20.0 * size
-    m = np.geomspace(low, high, DENSE_TEACHERS if rotated else TEACHERS)
+    size, peak = float(problem.n_features), features_seen(params, problem)
+    m = np.geomspace(5.0, 20 * size, ROTATED_TEACHERS if problem.teacher_basis is not None else TEACHERS)
     m = np.unique(np.concatenate([m, [peak * (1 - PEAK), peak * (1 + PEAK)]]))
-    pairs = np.array([_pair(params, problem, float(size)) for size in m])
-    pairs[np.abs(m - peak) < 0.999 * PEAK * peak] = np.nan
-    here = np.array([float(params.n_samples)])
-    reference = arm_curves(params, problem, here, ["strong", "optimal"])[:, 0]
+    curve = two_stage_curve(params, problem, m)
+    near = np.abs(m - peak) < 0.999 * PEAK * peak
     data: dict[str, object] = {
-        "student": ("m", pairs[:, 0], {"long_name": "excess risk"}),
-        "teacher": ("m", pairs[:, 1], {"long_name": "excess risk"}),
-        "strong": ((), reference[0]),
-        "optimal": ((), reference[1]),
+        "student": ("m", np.where(near, np.nan, curve.student), {"long_name": "excess risk"}),
+        "teacher": ("m", np.where(near, np.nan, curve.teacher), {"long_name": "excess risk"}),
+        "strong": ((), curve.strong),
+        "optimal": ((), curve.optimal),
         "peak": ((), peak),
         "here": ((), params.n_teacher_samples),
     }
     coords: dict[str, object] = {"m": m}
-    if measured is not None and "measured" in measured:
-        risk = measured.measured.values
-        mean = risk.mean(axis=2)
-        spread = 2 * risk.std(axis=2, ddof=1) / math.sqrt(risk.shape[2]) if risk.shape[2] > 1 else 0 * mean
-        steps = np.stack([mean, np.maximum(mean - spread, 1e-3 * mean), mean + spread])
-        data["measured"] = (("statistic", "role", "m_measured"), steps)
-        coords |= {name: measured[name].values for name in ("role", "m_measured")}
+    if measured is not None and "risk" in measured:
+        found = measured.sel(arm=["student", "teacher"]).transpose("arm", "m_measured")
+        data["measured"] = (("statistic", "role", "m_measured"), band(found.risk.values, found.risk_se.values))
+        coords |= {"role": found["arm"].values, "m_measured": found["m_measured"].values}
         coords["statistic"] = ["mean", "low", "high"]
     return Dataset(data, coords=coords)
 
@@ -209,10 +189,9 @@ def paper_table(stop: Stop) -> Dataset:
         found = stats(problem.eigenvalues, n)
         rows.append((found.overfitting, amplified(found), optimal_mask(found)))
         params = params.model_copy(update={"replicates": block_trials(params, problem, n)})
-        raw = fetch(students, params, problem, SEEDS, stop)
-        values = raw.constant.transpose("seed", "replicate", "arm").values.reshape(-1, len(ARMS))
-        measured[:, column] = values.mean(axis=0)
-        errors[:, column] = values.std(axis=0, ddof=1) / math.sqrt(len(values))
+        raw = trials_of(students, params, problem, SEEDS, stop)
+        found = mean_of(pooled(raw["constant"]))
+        measured[:, column], errors[:, column] = found.mean, found.error
     predicted = arm_curves(plain, problem, np.array(PAPER_SIZES, dtype=np.float64), list(ARMS))
     overfitting, count, kept = np.array(rows).T
     return Dataset(
@@ -226,26 +205,6 @@ def paper_table(stop: Stop) -> Dataset:
         },
         coords={"n": list(PAPER_SIZES), "arm": list(ARMS)},
     )
-
-
-def _peak(problem: Regression, params: Params) -> int:
-    """Where a fitted teacher interpolates just barely: the number of features that it sees."""
-    size = problem.n_features
-    return size if params.teacher_features is None else min(params.teacher_features, size)
-
-
-def _pair(params: Params, problem: Regression, m: float) -> tuple[float, float]:
-    """Risks of student and teacher with m samples for the teacher."""
-    lam, taught, truth = problem.eigenvalues, problem.teacher_eigenvalues, problem.signal
-    noise, own = params.noise_variance_target, params.noise_variance_teacher
-    if problem.teacher_basis is not None:
-        covariance = (problem.teacher_basis * taught) @ problem.teacher_basis.T
-        return two_stage_dense(np.diag(lam), covariance, truth, params.n_samples, m, noise, own)
-    seen = None if params.teacher_features is None else min(params.teacher_features, problem.n_features)
-    student, teacher = fitted(
-        lam, taught, truth, params.n_samples, m, noise, own, ridge=params.ridge, teacher_features=seen
-    )
-    return student.risk, teacher.risk
 
 
 def _allowed(params: Params, problem: Regression, sizes: Floats, arms: list[str]) -> Floats:

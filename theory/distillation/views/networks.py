@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
 from xarray import Dataset
-
-from theory.distillation.problem import Floats
 
 
 def networks(raw: Dataset) -> Dataset:
@@ -14,15 +11,4 @@ def networks(raw: Dataset) -> Dataset:
     Returns:
         ``accuracy`` and ``squared_error`` (label, seed); ``teacher_accuracy`` (teacher, seed).
     """
-    return Dataset(
-        {
-            "accuracy": (("label", "seed"), _by(raw, "accuracy", "label"), {"long_name": "unseen digits named right"}),
-            "squared_error": (("label", "seed"), _by(raw, "squared_error", "label")),
-            "teacher_accuracy": (("teacher", "seed"), _by(raw, "teacher_accuracy", "teacher")),
-        },
-        coords={"label": raw["label"].values, "teacher": raw["teacher"].values},
-    )
-
-
-def _by(raw: Dataset, name: str, dimension: str) -> Floats:
-    return raw[name].transpose(dimension, "seed").values.astype(np.float64)
+    return raw[["accuracy", "squared_error", "teacher_accuracy"]].transpose("label", "teacher", "seed")

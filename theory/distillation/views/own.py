@@ -6,6 +6,7 @@ import numpy as np
 from xarray import Dataset
 
 from theory.distillation.own.report import FeatureReport
+from theory.distillation.views.talk import band
 
 
 def own_spectrum(report: FeatureReport) -> Dataset:
@@ -32,14 +33,12 @@ def own_curve(report: FeatureReport) -> Dataset:
         ``predicted`` (arm, size), ``measured`` (statistic, arm, size), ``ratio`` (statistic, arm, size: measured over
         predicted), ``reliable`` (size).
     """
-    spread = 2 * report.standard_error
-    mean, predicted = report.measured, report.predicted
-    steps = np.stack([mean, np.maximum(mean - spread, mean * 1e-3), mean + spread]).transpose(0, 2, 1)
+    steps, predicted = band(report.measured.T, report.standard_error.T), report.predicted.T
     return Dataset(
         {
-            "predicted": (("arm", "size"), predicted.T, {"long_name": "excess risk on unseen rows"}),
+            "predicted": (("arm", "size"), predicted, {"long_name": "excess risk on unseen rows"}),
             "measured": (("statistic", "arm", "size"), steps, {"long_name": "excess risk on unseen rows"}),
-            "ratio": (("statistic", "arm", "size"), steps / predicted.T),
+            "ratio": (("statistic", "arm", "size"), steps / predicted),
             "reliable": ("size", np.array(report.reliable)),
         },
         coords={"size": report.sizes, "arm": list(report.arms), "statistic": ["mean", "low", "high"]},

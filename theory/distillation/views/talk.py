@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -14,7 +15,7 @@ from theory.distillation.parameters import Params
 from theory.distillation.problem import Floats, Integers, Regression
 from theory.distillation.simulation.learning_curves import curve_span, fits_key
 from theory.distillation.student_risk import amplified, optimal_mask, optimal_surrogate, risk
-from theory.shared.statistics import Mean, pooled, ratio_of
+from theory.shared.statistics import pooled, ratio_of
 
 FEATURES, SAMPLES = 130, 50
 """Points per curve, evenly in the logarithm; as many features again evenly in their number."""
@@ -93,25 +94,34 @@ def curves(params: Params, problem: Regression, fits: Dataset | None = None) -> 
     coords: dict[str, object] = {"n": sizes, "arm": arms}
     if fits is not None and fits.attrs["fits"] == fits_key(params, problem) and fits.sizes["size"]:
         common = [arm for arm in arms if arm in fits["arm"].values]
-        chosen = fits.sel(arm=common)
-        known = risks(params, problem, chosen)
-        count = np.isfinite(known).any(axis=2).sum(axis=1)
-        mean = np.nanmean(known, axis=1)
-        spread = 2 * np.nanstd(known, axis=1, ddof=1) / np.sqrt(count)[:, None] if known.shape[1] > 1 else 0 * mean
-        steps = np.stack([mean, np.maximum(mean - spread, mean * 1e-3), mean + spread])
-        full = np.full((3, len(arms), len(mean)), np.nan)
-        full[:, [arms.index(arm) for arm in common]] = steps.transpose(0, 2, 1)
+        found = statistics(params, problem, fits.sel(arm=common))
+        full = np.full((3, len(arms), len(found.count)), np.nan)
+        full[:, [arms.index(arm) for arm in common]] = band(found.mean.T, found.error.T)
         data["measured"] = (("statistic", "arm", "size"), full, {"long_name": "excess risk"})
-        data["trials"] = ("size", count)
-        coords |= {"size": chosen["size"].values, "statistic": ["mean", "low", "high"]}
+        data["trials"] = ("size", found.count)
+        coords |= {"size": fits["size"].values, "statistic": ["mean", "low", "high"]}
     return Dataset(data, coords=coords)
 
 
-def risks(params: Params, problem: Regression, fits: Dataset) -> Floats:
-    """Excess risk of every trial (size, trial, arm) at the sliders' noise."""
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Of the trials at each sample size: ``mean``, ``deviation`` and ``error`` of the mean (size, arm), ``count``."""
+
+    mean: Floats
+    deviation: Floats
+    error: Floats
+    count: Integers
+
+
+def statistics(params: Params, problem: Regression, fits: Dataset) -> Measured:
+    """Excess risks of all trials at the sliders' noise; where a size has fewer trials than others, NaN stands."""
     noise = _noise(params, problem, [str(arm) for arm in fits["arm"].values])
-    scale = np.sqrt(noise)
-    return fits.constant.values + scale * fits.linear.values + noise * fits.quadratic.values
+    linear, quadratic = fits.linear.values, fits.quadratic.values
+    known = fits.constant.values + np.sqrt(noise) * linear + noise * quadratic
+    count = np.isfinite(known).any(axis=2).sum(axis=1)
+    mean = np.nanmean(known, axis=1)
+    deviation = np.nanstd(known, axis=1, ddof=1) if known.shape[1] > 1 else 0 * mean
+    return Measured(mean, deviation, deviation / np.sqrt(count)[:, None], count)
 
 
 def arm_curves(params: Params, problem: Regression, sizes: Floats, arms: list[str]) -> Floats:
@@ -154,9 +164,10 @@ def _factors(raw: Dataset) -> tuple[Integers, Floats]:
     """Best factor of single features, as the ratio of two means over trials, with its delta-method interval."""
     found = ratio_of(pooled(raw["coordinate_linear"]), pooled(raw["coordinate_quadratic"]))
     shown = found.error < UNCERTAIN * np.maximum(found.mean, 1.0)
-    return raw["feature"].values[shown], band(found)[:, shown]
+    steps = [found.mean, found.mean - 2 * found.error, found.mean + 2 * found.error]
+    return raw["feature"].values[shown], np.stack(steps)[:, shown]
 
 
-def band(found: Mean) -> Floats:
-    """Mean, mean - 2 SE and mean + 2 SE, along a leading axis ``statistic``."""
-    return np.stack([found.mean, found.mean - 2 * found.error, found.mean + 2 * found.error])
+def band(mean: Floats, error: Floats) -> Floats:
+    """Mean, mean - 2 SE (above 0, for logarithmic axes) and mean + 2 SE, along a leading axis ``statistic``."""
+    return np.stack([mean, np.maximum(mean - 2 * error, 1e-3 * mean), mean + 2 * error])

@@ -26,7 +26,8 @@ from theory.ccmc.data import active, bounds, draw
 from theory.ccmc.own.read import load
 from theory.ccmc.parameters import Params
 from theory.ccmc.presets import PRESETS
-from theory.core.vocabulary import Claim, Paper, Room
+from theory.ccmc.problem import Chain
+from theory.core.vocabulary import Claim, Paper, Room, Symbol
 
 PAPER = Paper(
     authors="M. Emrullah Ildiz, Yixiao Huang, Yingcong Li, Ankit Singh Rawat, Samet Oymak",
@@ -45,7 +46,7 @@ PAPER = Paper(
 """,
 )
 
-CLAIMS: tuple[Claim, ...] = (
+CLAIMS: tuple[Claim[Params, Chain], ...] = (
     attention_is_ccmc,
     w_unique_subspace,
     positional_scaling,
@@ -82,4 +83,16 @@ ROOM = Room(
     bounds=bounds,
     presets=PRESETS,
     active=active,
+    symbols={
+        "P": Symbol("base chain: row = last token, column = next token", "transition"),
+        "P_{kj}": Symbol("probability that j follows k in the base chain", "transition"),
+        "K": Symbol("number of tokens", "vocab_size"),
+        "W": Symbol("attention weights"),
+        "N_j": Symbol("count of token j so far"),
+        "m": Symbol("shares of the tokens in the text"),
+        "n": Symbol("number of tokens so far, or of training prompts"),
+        r"\theta_i": Symbol("growth exponent of token i: its count grows as n to this power"),
+        r"\hat A": Symbol("maximum-likelihood logits"),
+        "x_L": Symbol("last token of a prompt"),
+    },
 )

@@ -138,7 +138,8 @@ def _distance(prediction: Dataset, log_counts: Floats) -> float:
     """Kolmogorov distance of one token's log counts (R,) from their limit law."""
     above_mean = np.sort(log_counts) - float(prediction.mean_log_count)
     scaled = above_mean / float(prediction.log_prefactor_spread)
-    return steps_apart(np.interp(scaled, STANDARDISED, prediction.log_prefactor_cdf.values))
+    limit: Floats = prediction.log_prefactor_cdf.values
+    return steps_apart(np.interp(scaled, STANDARDISED, limit))
 
 
 def _needs(params: Params, chain: Chain) -> tuple[Assumption, ...]:

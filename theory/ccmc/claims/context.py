@@ -77,8 +77,6 @@ count_cap_base_chain = Claim(
     short="Capped counts",
     symbols={
         "c": Symbol("cap on counts", "count_cap"),
-        "N_j": Symbol("count of token j so far"),
-        "P_{kj}": Symbol("base chain: from last token k to j", "transition"),
         r"\mu": Symbol("stationary law of the base chain", "share"),
         "m": Symbol("shares of the text", "share"),
     },

@@ -100,7 +100,6 @@ attention_temperature_no_cure = Claim(
     short="Cold attention repeats",
     symbols={
         "T_a": Symbol("attention temperature", "attention_temperature"),
-        "P_{kj}": Symbol("base chain: from last token k to j", "transition"),
         r"\theta_i": Symbol("growth exponent of token i", "growth_exponents"),
     },
     source="ours, beyond arXiv 2402.13512",

@@ -159,7 +159,6 @@ coverage_connectivity = Claim(
         r"\mathcal G_k": Symbol("tokens joined when a prompt that ends in k has both", "component"),
         "c_k": Symbol("number of its components"),
         r"\mathrm{rank}(\text{Fisher})": Symbol("how many numbers the prompts determine", "information_rank"),
-        "K": Symbol("number of tokens", "vocab_size"),
     },
     source="arXiv 2402.13512, consistency iff connected; the statement per component and the rank are ours",
     kind="theorem",

@@ -17,7 +17,7 @@ from theory.core.vocabulary import Check, Claim, Rival, Symbol
 Booleans = npt.NDArray[np.bool_]
 
 
-def _existence(exists: Booleans) -> Dataset:
+def _existence(exists: npt.ArrayLike) -> Dataset:
     return Dataset({"exists": (("replicate", "last"), exists, {"long_name": "a finite estimate exists"})})
 
 
@@ -85,7 +85,6 @@ mle_exists_claim = Claim(
         r"\hat A_k": Symbol("estimated logits after last token k", "exists"),
         "y_i": Symbol("next token of prompt i", "labels"),
         "X_i": Symbol("prompt i", "sequences"),
-        "x_L": Symbol("its last token"),
     },
     source="ours, from Ford's condition for Bradley-Terry; companion of arXiv 2402.13512 for finite samples",
     kind="extension",

@@ -142,7 +142,6 @@ fluid_limit = Claim(
         "n_0": Symbol("length of the prompt", "initial_tokens"),
         "v": Symbol("stationary law of the last token while the shares stand still"),
         "Q_m": Symbol("moves of the last token at shares m"),
-        "P_{kj}": Symbol("base chain: from last token k to j", "transition"),
     },
     source="ours",
     kind="extension",

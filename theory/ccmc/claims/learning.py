@@ -168,7 +168,6 @@ fisher_constant = Claim(
         "H_k": Symbol("Fisher information of row k"),
         r"\mathrm{tr}\,H_k^{+}": Symbol("trace of its inverse: row k's part of the constant", "error_constant"),
         r"\pi": Symbol("next-token law of a prompt"),
-        "x_L": Symbol("last token of a prompt"),
     },
     source="ours, sharpening the rate K²/n of arXiv 2402.13512",
     kind="extension",
@@ -247,11 +246,10 @@ def _compare_rank(params: Params, chain: Chain, prediction: Dataset, measured: D
     the likelihood ratio scale with the same 1 + b/n (Bartlett), the variance with its square.
     """
     degrees = max(float(prediction["rank"]), 1.0)
-    spread, drift = measured.likelihood_ratio_variance_se.attrs, 2.5 * _risk_allowances(chain)[1]
-    ratio, runs, each = (
+    each, drift = float(np.sqrt(2 / degrees)), 2.5 * _risk_allowances(chain)[1]
+    ratio, about = (
         float(measured.likelihood_ratio_variance) / (2 * degrees),
-        spread["replicates"],
-        (2 / degrees) ** 0.5,
+        measured.likelihood_ratio_variance_se.attrs,
     )
     return (
         _relative("2n × excess risk", "rank", prediction, measured, 0.08, each),
@@ -261,9 +259,9 @@ def _compare_rank(params: Params, chain: Chain, prediction: Dataset, measured: D
             deviation=float(np.log(ratio)) if ratio > 0 else float("nan"),
             allowance=(-drift, drift),
             resolution=0.3,
-            standard_error=float(np.sqrt((2 + 12 / degrees) / max(runs, 1))),
-            dof=spread["dof"],
-            replicates=runs,
+            standard_error=float(np.sqrt((2 + 12 / degrees) / max(about["replicates"], 1))),
+            dof=about["dof"],
+            replicates=about["replicates"],
             raise_hint="n_samples",
         ),
     )

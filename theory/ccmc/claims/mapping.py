@@ -94,11 +94,8 @@ attention_is_ccmc = Claim(
     short="Attention is a chain",
     symbols={
         r"\pi^X_j": Symbol("probability that token j comes after prompt X", "next_law"),
-        "N_j": Symbol("how often token j occurs in the prompt"),
-        "P_{kj}": Symbol("base chain: from last token k to j", "transition"),
         "X": Symbol("the prompt's embeddings", "prompt_length"),
         "C": Symbol("linear head", "head"),
-        "W": Symbol("attention weights"),
         "e_k": Symbol("embedding of the last token", "embedding"),
     },
     source="arXiv 2402.13512, attention as a context-conditioned Markov chain",
@@ -149,12 +146,11 @@ def _compare_weights(params: Params, chain: Chain, prediction: Dataset, measured
     # Weights that move a logit by one nat: the scale for a chain whose own weights are zero.
     one_nat = len(embed) / float(np.sum(embed**2))
     scale = max(float(np.linalg.norm(found)), one_nat)
+    law_change = measured.law_change - prediction.law_change
     return (
         _largest("difference of W, relative", (predicted - found) / scale, chain, 1e-6),
         _largest("round trip P to W to P", mass / mass.sum(axis=1, keepdims=True) - chain.transition, chain, 1e-6),
-        _largest(
-            "change of a probability by weights outside", measured.law_change - prediction.law_change, chain, 1e-6
-        ),
+        _largest("change of a probability by weights outside", law_change, chain, 1e-6),
     )
 
 

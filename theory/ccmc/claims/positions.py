@@ -81,11 +81,9 @@ positional_scaling = Claim(
     short="Positions count too",
     symbols={
         r"\pi^X_j": Symbol("probability that token j comes after prompt X", "next_law"),
-        "P_{kj}": Symbol("base chain: from last token k to j", "transition"),
         "b_i": Symbol("logit of position i", "position_scale"),
         "p_i": Symbol("embedding of position i"),
         "x_i": Symbol("token at position i"),
-        "W": Symbol("attention weights"),
     },
     source="arXiv 2402.13512, positions; the conditions on position embeddings are our reconstruction",
     kind="theorem",

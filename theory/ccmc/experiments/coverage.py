@@ -6,8 +6,6 @@ prompts' fault and not chance's. Nothing here knows about graphs.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from xarray import Dataset
@@ -130,16 +128,10 @@ def _coverage(params: Params, chain: Chain) -> Dataset:
     )
 
 
-def _plan(params: Params, problem: Any, replicates: int) -> Plan:
+def _plan(params: Params, problem: Chain, replicates: int) -> Plan:
     step = 1e-4 + 3e-7 * problem.vocab_size**2 + 3.5e-8 * len(problem.last)
     seconds = STARTS * 8 * problem.vocab_size * step
     return Plan(seconds * replicates, 32 * problem.counts.size, "instance")
 
 
-newton_fits = Experiment(
-    "ccmc/newton_fits",
-    frozenset({"prompt_length"}),
-    "instance",
-    _plan,
-    run_each(_coverage),
-)
+newton_fits = Experiment("ccmc/newton_fits", frozenset({"prompt_length"}), "instance", _plan, run_each(_coverage))

@@ -14,12 +14,15 @@ import numpy.typing as npt
 from scipy.integrate import solve_ivp
 from xarray import Dataset
 
+from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain
-from theory.ccmc.simulation.sampling import log_times, simulate
-from theory.core.errors import Cancelled
+from theory.ccmc.simulation.cost import log_times
+from theory.ccmc.simulation.sampling import simulate
 from theory.core.vocabulary import Emit, Experiment, Plan, Replicate, Stop
+from theory.shared.experiments import each
 
 Floats = npt.NDArray[np.float64]
+Chains = Sequence[Replicate[Chain]]
 
 RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE = 1e-10, 1e-12
 DISPLACEMENT, LINEAR_TIME = 1e-5, 2.0
@@ -133,49 +136,40 @@ def climbs(transition: Floats, generator: np.random.Generator) -> Dataset:
     return Dataset({"flow_shares": (dims, shares), "flow_speed": (dims, speed)}, coords={"moment": moments})
 
 
-def _ring(params: Any, replicates: Sequence[Replicate], device: str, emit: Emit, stop: Stop) -> list[Dataset]:
-    def one(chain: Chain, generator: np.random.Generator, seed: int) -> Dataset:
-        if chain.vocab_size != 3:
+def _ring(params: Params, replicates: Chains, device: str, emit: Emit, stop: Stop) -> list[Dataset]:
+    def one(replicate: Replicate[Chain]) -> Dataset:
+        transition = replicate.problem.transition
+        if len(transition) != 3:
             return Dataset(attrs={"not_run": "Not run: the ring needs three tokens."})
-        rate = linear_rate(chain.transition, generator)
-        found = scatter(chain.transition, seed, stop)
-        found["growth_rate"] = ((), rate.real, {"units": "per log-time"})
-        found["turning_rate"] = ((), rate.imag, {"units": "radians per log-time"})
-        found["cycle_ratio"] = ((), sojourn_ratio(chain.transition))
-        return found
+        rate = linear_rate(transition, np.random.default_rng([replicate.seed, 3]))
+        return scatter(transition, replicate.seed, stop).assign(
+            growth_rate=((), rate.real, {"units": "per log-time"}),
+            turning_rate=((), rate.imag, {"units": "radians per log-time"}),
+            cycle_ratio=((), sojourn_ratio(transition)),
+        )
 
-    return _each(replicates, one, emit, stop)
+    return each(replicates, one, emit, stop)
 
 
-def _ascent(params: Any, replicates: Sequence[Replicate], device: str, emit: Emit, stop: Stop) -> list[Dataset]:
-    def one(chain: Chain, generator: np.random.Generator, seed: int) -> Dataset:
+def _ascent(params: Params, replicates: Chains, device: str, emit: Emit, stop: Stop) -> list[Dataset]:
+    def one(replicate: Replicate[Chain]) -> Dataset:
+        chain, generator = replicate.problem, np.random.default_rng([replicate.seed, 3])
         seeds = [tuple(row) for row in generator.integers(0, 2**31, size=(params.replicates, 2)).tolist()]
         end = max(params.n_tokens, len(chain.prompt) + 1)
         times = log_times(len(chain.prompt), end, 121)
         text = simulate(chain.transition, chain.prompt, end, seeds, times=times, stop=stop)
         found = climbs(chain.transition, generator)
         found["time"] = text.times
-        found["counts"] = (("replicate", "time", "token"), text.counts)
-        return found
+        return found.assign(counts=(("replicate", "time", "token"), text.counts))
 
-    return _each(replicates, one, emit, stop)
-
-
-def _each(replicates: Sequence[Replicate], one: Any, emit: Emit, stop: Stop) -> list[Dataset]:
-    found: list[Dataset] = []
-    for replicate in replicates:
-        if stop():
-            raise Cancelled
-        found.append(one(replicate.problem, np.random.default_rng([replicate.seed, 3]), replicate.seed))
-        emit(len(found) / len(replicates), None)
-    return found
+    return each(replicates, one, emit, stop)
 
 
-def _ring_plan(params: Any, problem: Any, replicates: int) -> Plan:
+def _ring_plan(params: Params, problem: Chain, replicates: int) -> Plan:
     return Plan((0.15 + 1e-7 * TEXTS * STRETCH * BALANCED) * replicates, 10_000_000, "seed")
 
 
-def _ascent_plan(params: Any, problem: Any, replicates: int) -> Plan:
+def _ascent_plan(params: Params, problem: Chain, replicates: int) -> Plan:
     records = STARTS * (CLIMB_RECORDS + 1)
     seconds = 6e-5 * records + 5e-8 * params.replicates * min(params.n_tokens, 10**9)
     return Plan(seconds * replicates, 32 * records * problem.vocab_size * replicates, "seed")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import cast
 
 from xarray import Dataset
 
+from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain
 from theory.ccmc.simulation.cost import MOST_STEPS, RECORDS, step_seconds
 from theory.ccmc.simulation.sampling import (
@@ -17,18 +18,16 @@ from theory.ccmc.simulation.sampling import (
     simulate,
     tempered,
 )
-from theory.core.errors import Cancelled
 from theory.core.vocabulary import Emit, Experiment, Plan, Replicate, Stop
+from theory.shared.experiments import each
+
+CURES = ("output_temperature", "count_cap", "window", "recency_exponent")
+"""The parameters that are keyword arguments of :func:`theory.ccmc.simulation.sampling.simulate` too."""
 
 
-def cures_of(params: Any) -> CureOptions:
-    """The keyword arguments of :func:`theory.ccmc.simulation.sampling.simulate` that the parameters ask for."""
-    return {
-        "output_temperature": params.output_temperature,
-        "count_cap": params.count_cap,
-        "window": params.window,
-        "recency_exponent": params.recency_exponent,
-    }
+def cures_of(params: Params) -> CureOptions:
+    """Those arguments, as the parameters ask for them."""
+    return cast(CureOptions, {name: getattr(params, name) for name in CURES})
 
 
 def _dataset(text: Trajectories) -> Dataset:
@@ -45,32 +44,29 @@ def _dataset(text: Trajectories) -> Dataset:
     return data
 
 
-def _generate(params: Any, replicates: Sequence[Replicate], device: str, emit: Emit, stop: Stop) -> list[Dataset]:
-    found: list[Dataset] = []
+def _generate(
+    params: Params, replicates: Sequence[Replicate[Chain]], device: str, emit: Emit, stop: Stop
+) -> list[Dataset]:
+    done = 0
 
-    def told(fraction: float) -> None:
-        emit((len(found) + fraction) / len(replicates), None)
-
-    for replicate in replicates:
-        if stop():
-            raise Cancelled
-        chain = replicate.problem
-        assert isinstance(chain, Chain)
+    def one(replicate: Replicate[Chain]) -> Dataset:
+        nonlocal done
         text = simulate(
-            tempered(chain.transition, params.attention_temperature),
-            chain.prompt,
+            tempered(replicate.problem.transition, params.attention_temperature),
+            replicate.problem.prompt,
             params.n_tokens,
             [(replicate.seed, run) for run in range(params.replicates)],
             stop=stop,
-            progress=told,
+            progress=lambda fraction: emit((done + fraction) / len(replicates), None),
             **cures_of(params),
         )
-        found.append(_dataset(text))
-        emit(len(found) / len(replicates), found[0])
-    return found
+        done += 1
+        return _dataset(text)
+
+    return each(replicates, one, emit, stop)
 
 
-def _plan(params: Any, problem: Any, replicates: int) -> Plan:
+def _plan(params: Params, problem: Chain, replicates: int) -> Plan:
     runs = params.replicates * replicates
     stored = 8 * runs * RECORDS * (problem.vocab_size + 1)
     n_tokens = max(params.n_tokens, len(problem.prompt) + 1)
@@ -81,19 +77,5 @@ def _plan(params: Any, problem: Any, replicates: int) -> Plan:
 
 
 generation = Experiment(
-    "ccmc/generation",
-    frozenset(
-        {
-            "n_tokens",
-            "replicates",
-            "output_temperature",
-            "attention_temperature",
-            "count_cap",
-            "window",
-            "recency_exponent",
-        }
-    ),
-    "seed",
-    _plan,
-    _generate,
+    "ccmc/generation", frozenset({"n_tokens", "replicates", "attention_temperature", *CURES}), "seed", _plan, _generate
 )

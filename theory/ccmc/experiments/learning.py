@@ -8,14 +8,14 @@ uses Fisher information or graphs of choices to measure.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import xarray as xr
 from scipy.linalg import orth
 from xarray import Dataset
 
-from theory.ccmc.experiments.mapping import run_each
+from theory.ccmc.experiments.mapping import full, no_logarithms, run_each
 from theory.ccmc.fitting import RowFits, centred, fit_rows, log_likelihood, wins_of
 from theory.ccmc.label_sets import drawn_labels, label_sets, next_laws
 from theory.ccmc.parameters import Params
@@ -23,6 +23,7 @@ from theory.ccmc.problem import Chain
 from theory.ccmc.prompt_coverage import coverage_of
 from theory.core.errors import Cancelled
 from theory.core.vocabulary import Emit, Experiment, Plan, Replicate, Stop
+from theory.shared.experiments import each
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -32,7 +33,7 @@ DIVERGED = 0.5 * float(np.log(RIDGES[0] / RIDGES[1]))
 MOST_ROWS = 2_000_000
 
 
-def _measure(chain: Chain, generators: Sequence[np.random.Generator]) -> dict[str, npt.NDArray[Any]]:
+def _measure(chain: Chain, generators: Sequence[np.random.Generator]) -> Dataset:
     laws, component = next_laws(chain), coverage_of(chain.counts, chain.last).component
     truth = centred(np.log(chain.transition), component)
     # Only the sums are kept: all draws of a large problem together would not fit into memory.
@@ -48,8 +49,8 @@ def _measure(chain: Chain, generators: Sequence[np.random.Generator]) -> dict[st
         "kl": _mean_divergence(chain, laws, found.logits),
         "likelihood_ratio": 2 * gained,
     }
-    found_values: dict[str, npt.NDArray[Any]] = {name: np.where(exists, v, np.nan) for name, v in values.items()}
-    return found_values | {"exists": exists}
+    kept = {name: ("replicate", np.where(exists, found, np.nan)) for name, found in values.items()}
+    return Dataset(kept | {"exists": ("replicate", exists)})
 
 
 def _finite(chain: Chain, wins: Integers, found: RowFits) -> npt.NDArray[np.bool_]:
@@ -80,25 +81,26 @@ def _mean_divergence(chain: Chain, laws: Floats, logits: Floats) -> Floats:
     return total / chain.n_samples
 
 
-def _fits(params: Params, replicates: Sequence[Replicate], device: str, emit: Emit, stop: Stop) -> list[Dataset]:
-    found: list[Dataset] = []
-    for replicate in replicates:
+def _fits(params: Params, replicates: Sequence[Replicate[Chain]], device: str, emit: Emit, stop: Stop) -> list[Dataset]:
+    done = 0
+
+    def one(replicate: Replicate[Chain]) -> Dataset:
+        nonlocal done
         chain = replicate.problem
-        assert isinstance(chain, Chain)
-        if not (chain.transition > 0).all():
-            found.append(Dataset(attrs={"not_run": "Not run: P has zeros, so log P is infinite."}))
-            continue
+        if not full(chain):
+            return no_logarithms()
         block = int(np.clip(MOST_ROWS // max(len(chain.last), 1), 1, params.replicates))
-        parts: list[dict[str, npt.NDArray[Any]]] = []
+        parts: list[Dataset] = []
         for start in range(0, params.replicates, block):
             if stop():
                 raise Cancelled
             runs = range(start, min(start + block, params.replicates))
             parts.append(_measure(chain, [np.random.default_rng((replicate.seed, run)) for run in runs]))
-            emit((len(found) + runs.stop / params.replicates) / len(replicates), None)
-        values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        found.append(Dataset({name: (("replicate",), value) for name, value in values.items()}))
-    return found
+            emit((done + runs.stop / params.replicates) / len(replicates), None)
+        done += 1
+        return xr.concat(parts, "replicate")
+
+    return each(replicates, one, emit, stop)
 
 
 def _separation(params: Params, chain: Chain) -> Dataset:
@@ -120,7 +122,7 @@ def _separation(params: Params, chain: Chain) -> Dataset:
     )
 
 
-def _plan(params: Params, problem: Any, replicates: int) -> Plan:
+def _plan(params: Params, problem: Chain, replicates: int) -> Plan:
     rows, size = problem.counts.shape
     seconds = params.replicates * (5e-5 + 2.5e-7 * rows * size)
     return Plan(seconds * replicates, 8 * rows * (size**2 + 4 * size), "replicate")

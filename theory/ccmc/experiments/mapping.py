@@ -17,8 +17,8 @@ from xarray import Dataset
 from theory.ccmc.parameters import Params
 from theory.ccmc.probes import N_PROBES, generator_of, position_tables, probe_prompts
 from theory.ccmc.problem import Chain
-from theory.core.errors import Cancelled
 from theory.core.vocabulary import Emit, Experiment, Plan, Replicate, Run, Stop
+from theory.shared.experiments import each
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -117,27 +117,31 @@ def _positions(params: Params, chain: Chain) -> Dataset:
     return Dataset({"next_law": (("positions", "prompt", "token"), law)}, coords={"positions": list(POSITION_KINDS)})
 
 
-def run_each(measure: Callable[[Params, Chain], Dataset]) -> Run:
-    """Run ``measure`` on every instance in turn; a chain with zeros has no attention weights and says so."""
+def full(chain: Chain) -> bool:
+    """Whether every entry of P is positive, so that its logarithm is finite."""
+    return bool((chain.transition > 0).all())
 
-    def run(params: Any, replicates: Sequence[Replicate], device: str, emit: Emit, stop: Stop) -> list[Dataset]:
-        found: list[Dataset] = []
-        for replicate in replicates:
-            if stop():
-                raise Cancelled
-            chain = replicate.problem
-            assert isinstance(chain, Chain)
-            if (chain.transition > 0).all():
-                found.append(measure(params, chain))
-            else:
-                found.append(Dataset(attrs={"not_run": "Not run: P has zeros, so log P is infinite."}))
-            emit(len(found) / len(replicates), None)
-        return found
+
+def no_logarithms() -> Dataset:
+    """What a chain with zeros is answered: it has no attention weights."""
+    return Dataset(attrs={"not_run": "Not run: P has zeros, so log P is infinite."})
+
+
+def run_each(measure: Callable[[Params, Chain], Dataset]) -> Run[Params, Chain]:
+    """Run ``measure`` on every instance in turn, where P has no zeros."""
+
+    def run(
+        params: Params, replicates: Sequence[Replicate[Chain]], device: str, emit: Emit, stop: Stop
+    ) -> list[Dataset]:
+        def one(replicate: Replicate[Chain]) -> Dataset:
+            return measure(params, replicate.problem) if full(replicate.problem) else no_logarithms()
+
+        return each(replicates, one, emit, stop)
 
     return run
 
 
-def _plan(params: Params, problem: Any, replicates: int) -> Plan:
+def _plan(params: Params, problem: Chain, replicates: int) -> Plan:
     return Plan(3e-3 * replicates, 8 * (problem.vocab_size**2 + 3 * N_PROBES * problem.vocab_size), "instance")
 
 

@@ -18,6 +18,7 @@ from xarray import Dataset
 
 from theory.ccmc.experiments.flows import growth
 from theory.ccmc.experiments.generation import generation
+from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain, Floats, prompt_of_counts
 from theory.ccmc.simulation.sampling import simulate
 from theory.core.errors import Cancelled
@@ -71,15 +72,14 @@ def prompt_near(mixture: Floats) -> Floats:
     return exact.round()
 
 
-def _run(params: Any, replicates: Sequence[Replicate], device: str, emit: Emit, stop: Stop) -> list[Dataset]:
+def _run(params: Params, replicates: Sequence[Replicate[Chain]], device: str, emit: Emit, stop: Stop) -> list[Dataset]:
     texts = generation.run(params, replicates, device, emit, stop)
     return [_with_stays(text, replicate, stop) for text, replicate in zip(texts, replicates, strict=True)]
 
 
-def _with_stays(text: Dataset, replicate: Replicate, stop: Stop) -> Dataset:
+def _with_stays(text: Dataset, replicate: Replicate[Chain], stop: Stop) -> Dataset:
     """Adds the mixtures, and the shares of texts that began near them."""
     chain = replicate.problem
-    assert isinstance(chain, Chain)
     mixtures = resting_mixtures(chain.transition)
     ends = np.empty((TEXTS, *mixtures.shape))
     for index, mixture in enumerate(mixtures):
@@ -96,17 +96,11 @@ def _with_stays(text: Dataset, replicate: Replicate, stop: Stop) -> Dataset:
     )
 
 
-def _plan(params: Any, problem: Any, replicates: int) -> Plan:
+def _plan(params: Params, problem: Chain, replicates: int) -> Plan:
     size = problem.vocab_size
     sets = 2**size - 1 if size <= MOST_SETS else size
     plain = generation.plan(params, problem, replicates)
     return replace(plain, seconds=plain.seconds + 1e-7 * sets * TEXTS * STRETCH * LENGTH * replicates)
 
 
-stays = Experiment(
-    "ccmc/stays",
-    generation.uses,
-    "seed",
-    _plan,
-    _run,
-)
+stays = Experiment("ccmc/stays", generation.uses, "seed", _plan, _run)

@@ -6,13 +6,13 @@ Training knows nothing of chains, choices or components; it sees W, the embeddin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import orth
 from xarray import Dataset
 
+from theory.ccmc.experiments.mapping import full, no_logarithms
 from theory.ccmc.label_sets import initial_weights, label_sets
 from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain
@@ -48,9 +48,11 @@ def _dataset(chain: Chain, start: Floats, found: Training) -> Dataset:
     )
 
 
-def _train(params: Params, replicates: Sequence[Replicate], device: str, emit: Emit, stop: Stop) -> list[Dataset]:
-    chains = [replicate.problem for replicate in replicates if isinstance(replicate.problem, Chain)]
-    usable = [chain for chain in chains if chain.has_labels or (chain.transition > 0).all()]
+def _train(
+    params: Params, replicates: Sequence[Replicate[Chain]], device: str, emit: Emit, stop: Stop
+) -> list[Dataset]:
+    chains = [replicate.problem for replicate in replicates]
+    usable = [chain for chain in chains if chain.has_labels or full(chain)]
     starts = [initial_weights(chain, params.initial_scale) for chain in usable]
     runs = train(
         usable,
@@ -65,12 +67,11 @@ def _train(params: Params, replicates: Sequence[Replicate], device: str, emit: E
     )
     trained = {id(chain): _dataset(chain, start, run) for chain, start, run in zip(usable, starts, runs, strict=True)}
     diverged = Dataset(attrs={"not_run": "Not judged: the loss is not finite; lower learning_rate."})
-    refused = Dataset(attrs={"not_run": "Not run: P has zeros, so log P is infinite."})
-    found = [trained.get(id(chain), refused) for chain in chains]
+    found = [trained.get(id(chain), no_logarithms()) for chain in chains]
     return [diverged if "loss" in data and not np.isfinite(data.loss).all() else data for data in found]
 
 
-def _plan(params: Params, problem: Any, replicates: int) -> Plan:
+def _plan(params: Params, problem: Chain, replicates: int) -> Plan:
     entries = problem.counts.size
     return Plan(0.2 + replicates * params.steps * (1e-4 + 2e-8 * entries), 64 * entries * replicates, "instance")
 

@@ -29,7 +29,7 @@ test: $(DEV) lint ## everything: lint, doctests, unit tests, browser tests
 
 quick: $(DEV) ## the fast tests: lint and everything but trained checks and browsers, under 90 seconds
 	$(BIN)/ruff check .
-	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses auto --dist loadfile -m "not slow"
+	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses auto --dist loadfile -m "not slow and not audit"
 
 audit: $(DEV) ## long and random checks, by name: fresh seeds, random settings, every slider, every preset
 	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses auto --dist loadfile -m audit tests

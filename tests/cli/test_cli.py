@@ -44,7 +44,9 @@ def test_list(theory):
     code, out, err = theory("list")
     assert (code, err) == (0, "")
     assert all(claim.id in out and claim.title in out for claim in toy.ROOM.claims)
-    assert [entry["claim"] for entry in strict(theory("list", "--json")[1])] == ["heads", "identity", "seen"]
+    listed = strict(theory("list", "--json")[1])
+    assert [entry["claim"] for entry in listed] == ["heads", "identity", "seen"]
+    assert [entry["id"] for entry in listed] == ["toy/heads", "toy/identity", "toy/seen"]
 
 
 def test_show(theory):
@@ -322,3 +324,36 @@ def test_an_interrupt_that_a_library_swallows_is_obeyed(theory, monkeypatch):
         assert theory("check", *words)[0] == 130
     assert signal.getsignal(signal.SIGINT) is before
     assert toy.runs == []
+
+
+def test_the_store_says_how_much_it_keeps_and_forgets_on_request(theory, store_path):
+    assert (
+        theory("store", "path")[1].strip() == str(store_path / "results")
+        or str(store_path) in theory("store", "path")[1]
+    )
+    theory("check", "heads", "--seeds", "6")
+    found = strict(theory("store", "show", "--json")[1])
+    assert found["entries"] == 6 and 0 < found["bytes"] < found["limit_bytes"]
+    assert "6 results" in theory("store", "show")[1]
+    assert strict(theory("store", "prune", "--json")[1])["entries"] == 6, "below its limit a store keeps everything"
+    assert strict(theory("store", "prune", "--limit-mb", "0", "--json")[1])["entries"] == 0
+    theory("check", "heads", "--seeds", "6")
+    assert toy.runs == [6, 6]
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["store"], ["action"]),
+        (["store", "empty"], ["empty", "show", "prune", "path"]),
+        (["store", "show", "--limit-mb", "3"], ["--limit-mb = 3"]),
+        (["store", "prune", "--limit-mb", "-1"], ["--limit-mb"]),
+        (["store", "prune", "--limit-mb", "1.5"], ["--limit-mb = 1.5", "whole number from 0"]),
+        (["new-room"], ["name"]),
+        (["new-room", "ccmc!"], ["name = ccmc!"]),
+    ],
+)
+def test_the_store_and_new_rooms_refuse_nonsense(theory, words, parts):
+    code, _, err = theory(*words)
+    assert code == 2
+    assert all(part in err for part in parts), err

@@ -66,7 +66,9 @@ def list_claims(options: argparse.Namespace) -> int:
     """``theory list``"""
     found = [(room, claim) for room in catalog.rooms() for claim in room.claims]
     if options.json:
-        _say(report.to_json([{"claim": c.id, "kind": c.kind, "title": c.title, "room": r.id} for r, c in found]))
+        named = [{"claim": c.id, "id": catalog.canonical_id(c), "room": r.id} for r, c in found]
+        about = [{"kind": c.kind, "title": c.title, "short": c.short} for _, c in found]
+        _say(report.to_json([name | more for name, more in zip(named, about, strict=True)]))
     else:
         _say(terminal.list_text(catalog.rooms(), _style()))
     return 0

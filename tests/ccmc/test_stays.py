@@ -51,13 +51,14 @@ def test_a_list_that_is_too_long_is_refuted() -> None:
     params: Any = catalog.parameters(claim, {"n_tokens": 1000, "replicates": 1})
     chain: Any = catalog.room_of(claim).draw(params, 0)
     raw = stack(stays.run(params, [Replicate(chain, seed) for seed in range(6)], "cpu", lambda *_: None, lambda: False))
+    measured = claim.measure(params, chain, raw)
     verdicts = [
-        [judge_check(check).status for check in stay_checks(chain, prediction, raw, claim.resolution)]
+        [judge_check(check).status for check in stay_checks(chain, prediction, measured, claim.resolution)]
         for prediction in (claim.predict(params, chain), claim.rivals[3].predict(params, chain))
     ]
     assert verdicts[0] == ["holds", "holds"]
     assert verdicts[1].count("fails") >= 1
-    assert stay_checks(replace(chain), claim.rivals[4].predict(params, chain), raw, claim.resolution) == []
+    assert stay_checks(replace(chain), claim.rivals[4].predict(params, chain), measured, claim.resolution) == []
 
 
 def test_stops() -> None:

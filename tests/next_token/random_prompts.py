@@ -1,4 +1,4 @@
-"""Small random problems and brute-force answers for the tests; nothing here uses the project's theory."""
+"""Small random problems and brute-force answers for the tests; only :func:`measured_gaps` reads the theory's graph."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import numpy.typing as npt
 from hypothesis import strategies as st
 
 from theory.next_token.problem import Prompts, make_prompts
+from theory.next_token.structure import Solution
 
 Floats = npt.NDArray[np.float64]
 
@@ -106,3 +107,11 @@ def total_variation(prompt: tuple[int, ...], logits: Floats, distribution: Float
     model = np.zeros(len(distribution))
     model[tokens] = mass / mass.sum()
     return float(np.abs(model - distribution).sum() / 2)
+
+
+def measured_gaps(solution: Solution, logits: np.ndarray) -> np.ndarray:
+    """(..., s) differences of the component means of logits across each support edge."""
+    graph, (upper, lower) = solution.condensation, solution.support.T
+    first = np.unique(graph.scc, return_index=True)[1]
+    means = graph.component_means(logits)[..., first]
+    return means[..., upper] - means[..., lower]

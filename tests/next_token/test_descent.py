@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from tests.next_token.training_cases import random_prompts
 from theory.core.errors import Cancelled, DataError, ParameterError
 from theory.next_token.problem import Prompts, make_prompts
+from theory.next_token.schedule import curvature_bound
 from theory.next_token.simulation.descent import Trajectory, descend
-from theory.next_token.simulation.rows import build_layout, curvature_bound
+from theory.next_token.simulation.rows import build_layout
 
 ENGINES = ["compiled", "tensor"]
 LOSSES = ["log", "squared", "linear"]

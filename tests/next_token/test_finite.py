@@ -11,10 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from theory.next_token.finite import finite_curvature, finite_subspace, fit_finite, w_fin
+from theory.next_token.finite import fit_finite
 from theory.next_token.generators import random_unit, ranked_noise
 from theory.next_token.graph import acyclic, priority_graph, priority_structure
+from theory.next_token.interface import w_fin
 from theory.next_token.problem import Prompts, make_prompts
+from theory.next_token.structure import compose
+from theory.next_token.subspace import finite_projection, finite_subspace
 
 
 def _restricted(prompts: Prompts) -> list[tuple[int, int, dict[int, int]]]:
@@ -65,7 +68,7 @@ def test_loss_is_zero_exactly_for_acyclic_data(seed: int, flips: float) -> None:
         np.testing.assert_allclose(sums, 0, atol=1e-9)
     if acyclic(structure):
         assert finite.curvature == np.inf and finite.condition_number == 1
-        assert finite_subspace(prompts, structure).shape == (36, 0) and not w_fin(prompts, structure, finite).any()
+        assert finite_subspace(prompts).shape == (36, 0) and not w_fin(prompts).any()
 
 
 def _cyclic(seed: int) -> Prompts:
@@ -77,12 +80,12 @@ def test_curvature_is_the_smallest_on_the_finite_subspace(seed: int) -> None:
     prompts = replace(_cyclic(seed), embed=random_unit(5, 7, seed))
     structure = priority_structure(prompts)
     finite = fit_finite(prompts, structure)
-    basis, rows = finite_subspace(prompts, structure), _restricted(prompts)
+    basis, rows = finite_subspace(prompts), _restricted(prompts)
     rank = sum(int((structure.column(k).sizes - 1).sum()) for k in structure.columns)
     assert basis.shape == (49, rank)
 
     def along(u: np.ndarray) -> float:
-        weights = w_fin(prompts, structure, finite) + (basis @ u).reshape(7, 7)
+        weights = w_fin(prompts) + (basis @ u).reshape(7, 7)
         return _loss(prompts.vectors @ weights @ prompts.vectors.T, rows)
 
     r, step = basis.shape[1], 1e-3
@@ -90,9 +93,9 @@ def test_curvature_is_the_smallest_on_the_finite_subspace(seed: int) -> None:
     hessian = [
         [(along(a + b) - along(a - b) - along(b - a) + along(-a - b)) / (4 * step**2) for b in unit] for a in unit
     ]
-    assert finite_curvature(prompts, structure, finite) == pytest.approx(np.linalg.eigvalsh(hessian)[0], rel=1e-3)
+    assert compose(prompts).curvature == pytest.approx(np.linalg.eigvalsh(hessian)[0], rel=1e-3)
     identity = replace(prompts, embed=np.eye(5))
-    assert finite_curvature(identity, structure, finite) == finite.curvature
+    assert compose(identity).curvature == finite.curvature
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -100,17 +103,31 @@ def test_weights_for_any_embedding_keep_the_differences(seed: int) -> None:
     prompts = replace(_cyclic(seed), embed=random_unit(5, 7, seed))
     structure = priority_structure(prompts)
     finite = fit_finite(prompts, structure)
-    weights = w_fin(prompts, structure, finite)
+    weights = w_fin(prompts)
     scores = prompts.vectors @ weights @ prompts.vectors.T
     for k in structure.columns:
         for component in range(len(structure.column(k).sizes)):
             members = structure.column(k).members(component)
             gap = scores[members, k] - finite.fin_scores[members, k]
             np.testing.assert_allclose(gap, gap[0], atol=1e-8)
-    basis = finite_subspace(prompts, structure)
+    basis = finite_subspace(prompts)
     np.testing.assert_allclose(basis @ (basis.T @ weights.ravel()), weights.ravel(), atol=1e-8)
     orthonormal = replace(prompts, embed=None)
-    np.testing.assert_allclose(w_fin(orthonormal, structure, finite), finite.fin_scores, atol=1e-9)
+    np.testing.assert_allclose(w_fin(orthonormal), finite.fin_scores, atol=1e-9)
+
+
+@pytest.mark.parametrize("dim", [None, 7])
+def test_projection_keeps_what_differs_inside_components(dim: int | None) -> None:
+    prompts = replace(_cyclic(1), embed=None if dim is None else random_unit(5, dim, 1))
+    logits = np.random.default_rng(0).standard_normal((2, 5, 5))
+    inside = finite_projection(prompts, logits)
+    np.testing.assert_allclose(finite_projection(prompts, inside), inside, atol=1e-9)
+    assert np.abs(finite_projection(prompts, logits - inside)).max() < 1e-9
+    for k in range(5):
+        graph = nx.from_numpy_array(priority_graph(prompts, k), create_using=nx.DiGraph)
+        for part in nx.strongly_connected_components(graph):
+            rest = (logits - inside)[:, sorted(part), k]
+            np.testing.assert_allclose(rest, rest[:, :1].repeat(len(part), axis=1), atol=1e-9)
 
 
 def test_multiplicity_counts_and_order_inside_prompts() -> None:

@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from tests.next_token.random_prompts import descend, loss_and_gradient, ranked, unit_rows
+from tests.next_token.random_prompts import descend, loss_and_gradient, measured_gaps, ranked, unit_rows
 from theory.core.errors import Cancelled, ParameterError
 from theory.next_token import sharp
 from theory.next_token.convex import assemble, blocks
+from theory.next_token.experiments.descent import log_time_flow_run, newton_path_run
 from theory.next_token.problem import make_prompts
-from theory.next_token.simulation.flow import log_time_flow, log_time_flow_dataset, relaxed_flow
-from theory.next_token.simulation.regularisation import PENALTIES, loss_of, newton_path, newton_path_dataset
+from theory.next_token.simulation.flow import log_time_flow, relaxed_flow
+from theory.next_token.simulation.regularisation import PENALTIES, loss_of, newton_path
 from theory.next_token.structure import compose
+from theory.next_token.subspace import finite_projection
 
 
 @pytest.mark.parametrize("embed", [None, unit_rows(3, 6, 8)])
@@ -39,12 +41,12 @@ def test_path_reaches_the_limit_with_its_constants() -> None:
     solution = compose(ranked(2))
     path = newton_path(solution.prompts)
     radius = sharp.path_radius(PENALTIES)
-    inside = sharp.finite_projection(solution, path[-1])
+    inside = finite_projection(solution.prompts, path[-1])
     across = path[-1] - inside
     cosine = (across * solution.levels).sum() / np.linalg.norm(across) / np.linalg.norm(solution.levels)
     assert 1 - cosine < sharp.path_cosine_tolerance(solution, 1e-14)
     assert np.linalg.norm(inside - solution.fin_scores) < sharp.path_finite_tolerance(solution, 1e-14)
-    errors = np.abs(sharp.measured_gaps(solution, path) - sharp.predicted_gaps(solution, radius)).max(axis=1)
+    errors = np.abs(measured_gaps(solution, path) - sharp.predicted_gaps(solution, radius)).max(axis=1)
     np.testing.assert_allclose((errors * radius)[4:], 2.65, atol=0.15)
     constant = (loss_of(solution.prompts, path)[-1] - solution.irreducible_loss) / (
         1e-14 * (path[-1] * solution.levels).sum()
@@ -55,13 +57,13 @@ def test_path_reaches_the_limit_with_its_constants() -> None:
 def test_path_with_general_embeddings() -> None:
     solution = compose(ranked(2, embed=unit_rows(2, 6, 8)))
     path = newton_path(solution.prompts)
-    across = path - np.array([sharp.finite_projection(solution, logits) for logits in path])
+    across = path - finite_projection(solution.prompts, path)
     size = sharp.weight_norm(solution, across[-1])
     along = np.sqrt(solution.svm.norm_squared)
     # The cosine of two weight matrices from three norms, because only logits are at hand.
     rest = sharp.weight_norm(solution, across[-1] / size - solution.levels / along)
     assert rest**2 / 2 < sharp.path_cosine_tolerance(solution, 1e-14)
-    errors = np.abs(sharp.measured_gaps(solution, path) - sharp.predicted_gaps(solution, sharp.path_radius(PENALTIES)))
+    errors = np.abs(measured_gaps(solution, path) - sharp.predicted_gaps(solution, sharp.path_radius(PENALTIES)))
     scaled = errors.max(axis=1) * sharp.path_radius(PENALTIES)
     assert scaled[-1] == pytest.approx(scaled[-4], rel=0.05)
     np.testing.assert_allclose(path[-1] - across[-1], solution.fin_scores, atol=1e-9)
@@ -108,15 +110,15 @@ def test_relaxed_flow_to_1000() -> None:
 
 def test_datasets_and_cancelling() -> None:
     prompts = ranked(5)
-    flow = log_time_flow_dataset(prompts, 1000, lambda: False)
-    path = newton_path_dataset(prompts, lambda: False)
+    flow = log_time_flow_run(prompts, 1000, lambda: False)
+    path = newton_path_run(prompts, lambda: False)
     for data in (flow, path):
         assert data.logits.dims == ("step", "token", "last")
         assert (np.diff(data.loss) < 0).all() and (np.diff(data.log_time) > 0).all()
     np.testing.assert_allclose(path.log_time, sharp.path_radius(PENALTIES), rtol=1e-9)
     with pytest.raises(Cancelled):
-        log_time_flow_dataset(prompts, 1000, lambda: True)
+        log_time_flow_run(prompts, 1000, lambda: True)
     with pytest.raises(Cancelled):
-        newton_path_dataset(prompts, lambda: True)
+        newton_path_run(prompts, lambda: True)
     with pytest.raises(ParameterError, match="log_time"):
         log_time_flow(prompts, np.array([1.0, 400.0]))

@@ -12,9 +12,36 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theory.core.errors import DataError
-from theory.next_token.graph import acyclic, connected_pairs, order_facts, priority_graph, priority_structure
+from theory.next_token.components import connected_pairs
+from theory.next_token.graph import PriorityStructure, acyclic, priority_graph, priority_structure
 from theory.next_token.graph_export import condensation_graph, to_graphml, to_json
 from theory.next_token.problem import Prompts, make_prompts
+
+
+def order_facts(prompts: Prompts, structure: PriorityStructure) -> dict[str, bool]:
+    """Four facts that hold for any data (arXiv 2403.08081, proofs are one line each).
+
+    ``label_on_top``: the label reaches every token of its prompt; ``last_below_labels``: every label other than k has
+    an edge to k; ``never_label_is_sink``: tokens that never are labels are single and have no edge out;
+    ``last_is_lowest_label``: if k is a label, every component with a label reaches the component of k.
+    """
+    on_top = below = sinks = lowest = True
+    for k in structure.columns:
+        column, graph = structure.column(k), priority_graph(prompts, k)
+        labels = np.unique(prompts.labels[prompts.last == k])
+        below &= bool(graph[labels[labels != k], k].all())
+        never = np.setdiff1d(np.arange(prompts.vocab_size), labels)
+        sinks &= not graph[never].any() and bool((structure.component_size[never, k] == 1).all())
+        home = int(column.component[k])
+        if k in labels:
+            heads = set(column.component[labels].tolist()) - {home}
+            lowest &= all(column.above(head, home) for head in heads)
+        for row in np.flatnonzero(prompts.last == k).tolist():
+            head = int(column.component[prompts.labels[row]])
+            others = set(column.component[prompts.sequence(row)].tolist()) - {head}
+            on_top &= all(column.above(head, other) for other in others)
+    names = ("label_on_top", "last_below_labels", "never_label_is_sink", "last_is_lowest_label")
+    return dict(zip(names, (on_top, below, sinks, lowest), strict=True))
 
 
 @st.composite

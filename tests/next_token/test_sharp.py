@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given, settings
 from scipy.optimize import minimize
 
-from tests.next_token.random_prompts import descend, loss_and_gradient, problems, ranked, unit_rows
+from tests.next_token.random_prompts import descend, loss_and_gradient, measured_gaps, problems, ranked, unit_rows
 from theory.core.errors import ParameterError
 from theory.next_token import sharp
 from theory.next_token.problem import Prompts, make_prompts
 from theory.next_token.simulation.flow import log_time_flow
 from theory.next_token.structure import Solution, compose, solve
+from theory.next_token.subspace import finite_projection
 
 STEPS = [300, 3000, 30_000]
 
@@ -39,7 +40,7 @@ def test_logits_and_gaps(default: tuple[Solution, np.ndarray, np.ndarray]) -> No
         exponent = -np.log(error[2] / error[1]) / (times[2] - times[1])
         assert error[2] < 30 * np.exp(-solution.exponent[column] * times[2])
         assert exponent == pytest.approx(solution.exponent[column], abs=0.12)
-    gaps = np.abs(sharp.predicted_gaps(solution, times) - sharp.measured_gaps(solution, logits)).max(axis=1)
+    gaps = np.abs(sharp.predicted_gaps(solution, times) - measured_gaps(solution, logits)).max(axis=1)
     assert (np.diff(gaps) < 0).all() and gaps[2] < 0.05
 
 
@@ -62,12 +63,12 @@ def test_loss_cosine_and_finite_part(default: tuple[Solution, np.ndarray, np.nda
         assert sharp.predicted_loss(solution, time) == pytest.approx(
             solution.irreducible_loss + solution.svm.norm_squared * np.exp(-time)
         )
-        inside = sharp.finite_projection(solution, trained)
+        inside = finite_projection(solution.prompts, trained)
         assert np.linalg.norm(inside - solution.fin_scores) < sharp.finite_part_tolerance(solution, time)
         across = trained - inside
         cosine = (across * solution.levels).sum() / np.linalg.norm(across) / np.linalg.norm(solution.levels)
         predicted = sharp.predicted_cosine(solution, time)
-        error = np.abs(sharp.gap_errors(solution, trained, time)).max()
+        error = np.abs(measured_gaps(solution, across) - sharp.predicted_gaps(solution, time)).max()
         allowed = sharp.cosine_sensitivity(solution) * error + 0.02
         assert abs((1 - cosine) / (1 - predicted) - 1) < allowed
         assert np.linalg.norm(across) == pytest.approx(sharp.predicted_norm(solution, time), rel=0.05)
@@ -80,11 +81,11 @@ def test_general_embeddings_finite_time() -> None:
     loss, _ = loss_and_gradient(solution.prompts, logits[-1])
     gap = np.exp(times[-1]) * (loss - solution.irreducible_loss)
     assert abs(gap / solution.svm.norm_squared - 1) < sharp.loss_gap_tolerance(solution, times[-1])
-    inside = sharp.finite_projection(solution, logits[-1])
+    inside = finite_projection(solution.prompts, logits[-1])
     assert sharp.weight_norm(solution, inside - solution.fin_scores) < sharp.finite_part_tolerance(solution, times[-1])
     times = np.array([15.0, 19.0])
     flow = log_time_flow(solution.prompts, times)
-    errors = np.abs(sharp.predicted_gaps(solution, times) - sharp.measured_gaps(solution, flow)).max(axis=1)
+    errors = np.abs(sharp.predicted_gaps(solution, times) - measured_gaps(solution, flow)).max(axis=1)
     assert errors[1] < 0.03
     assert np.log(errors[0] / errors[1]) / 4 == pytest.approx(solution.exponent[0], abs=0.03)
 

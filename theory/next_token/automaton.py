@@ -17,6 +17,7 @@ from theory.core.errors import DataError, ParameterError
 from theory.next_token.sharp import amplitude, finite_part_tolerance, predicted_logits, relaxation
 from theory.next_token.structure import Solution
 from theory.next_token.svm import TIGHT
+from theory.next_token.validation import positive
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -168,7 +169,7 @@ def tie_distribution(solution: Solution, last: int, tokens: Sequence[int] | Ints
 
     In a star this is the frequency law: training frequencies, each sample counted with ``c_last / c_label``.
     """
-    given = np.unique(np.asarray(tokens, dtype=np.int64))
+    given = read_prompt(solution, tokens)[0]
     part = solution.part(last)
     scc = part.condensation.scc_of(last, given)
     detail = _by_level(part, last, given, np.ones(len(given), dtype=np.bool_), scc)
@@ -180,9 +181,15 @@ def tie_distribution(solution: Solution, last: int, tokens: Sequence[int] | Ints
 def slow_tie_gap(upper_weight: float, degenerate_weight: float, log_time: float | Floats) -> Floats:
     """Logit lead of B over A in the N-shape ``{A,k} -> A``, ``{B,D,k} -> B``: ``log(b log_time / (2 a))``.
 
+    Raises:
+        ParameterError: a weight or a log-time that is not above 0.
+
     >>> slow_tie_gap(0.5, 0.5, 10.0).round(3).tolist()
     1.609
     """
+    given = {"upper_weight": upper_weight, "degenerate_weight": degenerate_weight, "log_time": log_time}
+    for name, value in given.items():
+        positive(name, value)
     return np.log(degenerate_weight * np.asarray(log_time, dtype=np.float64) / (2.0 * upper_weight))
 
 

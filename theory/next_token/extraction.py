@@ -24,15 +24,9 @@ def extract(logits_early: Floats, logits_late: Floats, log_ratio: float) -> Floa
     """
     if not log_ratio > 0:
         raise ParameterError("log_ratio", log_ratio, "a number above 0: the later checkpoint comes second")
+    if logits_early.shape != logits_late.shape:
+        raise ParameterError("logits_early", f"array of shape {logits_early.shape}", f"shape {logits_late.shape}")
     return (logits_late - logits_early) / log_ratio
-
-
-def slopes_from_gradient(gradient: Floats, step_time: float) -> Floats:
-    """Slopes from one checkpoint: ``-(step size * steps) * gradient``, the gradient being with respect to the logits.
-
-    Its part inside components vanishes faster than the rest, so it need not be removed.
-    """
-    return -step_time * gradient
 
 
 def pair_relation(slopes: Floats, threshold: float = THRESHOLD) -> npt.NDArray[np.int8]:
@@ -49,13 +43,6 @@ def true_relation(reaches: Bools) -> tuple[npt.NDArray[np.int8], Bools]:
     back = np.swapaxes(reaches, -3, -2)
     comparable = (reaches | back) & ~np.eye(reaches.shape[-3], dtype=np.bool_)[:, :, None]
     return (reaches.astype(np.int8) - back.astype(np.int8)).astype(np.int8), comparable
-
-
-def classified_correctly(slopes: Floats, reaches: Bools) -> tuple[int, int]:
-    """Comparable ordered pairs that the slopes classify correctly, and all comparable ordered pairs."""
-    truth, comparable = true_relation(reaches)
-    correct = (pair_relation(slopes) == truth) & comparable
-    return int(correct.sum()), int(comparable.sum())
 
 
 def level_sets(slopes: Floats, seen: Bools, gap: float = 0.1) -> Ints:

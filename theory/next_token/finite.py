@@ -67,7 +67,7 @@ class FinitePart:
     def curvature(self) -> float:
         """Smallest non-zero eigenvalue of the Hessian of the restricted mean loss; infinite without components.
 
-        For orthonormal embeddings; :func:`finite_curvature` has the general case.
+        For orthonormal embeddings; :meth:`theory.next_token.svm_general.Geometry.curvature` has the general case.
         """
         return min((float(spectrum[0]) for spectrum in self._spectra), default=np.inf)
 
@@ -94,60 +94,6 @@ def fit_finite(prompts: Prompts, structure: PriorityStructure) -> FinitePart:
         scores[np.searchsorted(structure.pairs, group.last * prompts.vocab_size + group.tokens)] = group.scores
     loss = sum(group.loss for group in groups) / prompts.n
     return FinitePart(structure, scores, loss, groups, prompts.n)
-
-
-def finite_constraints(prompts: Prompts, structure: PriorityStructure) -> Floats:
-    """Rows vec((e_i - e_j) e_k'), one per token beyond the first of each component: they span the finite subspace.
-
-    Shape (r, dim * dim), row-major like ``weights.ravel()``.
-
-    Raises:
-        DataError: ``too_large``, the dense rows would take more than 2e8 bytes.
-    """
-    pairs = _pairs(structure)
-    refuse_dense(8 * len(pairs) * prompts.dim**2, "the basis of the finite subspace", "use an orthonormal embedding")
-    first, other, last = pairs.T
-    difference = prompts.vectors[first] - prompts.vectors[other]
-    return (difference[:, :, None] * prompts.vectors[last][:, None, :]).reshape(len(pairs), prompts.dim**2)
-
-
-def finite_subspace(prompts: Prompts, structure: PriorityStructure) -> Floats:
-    """Orthonormal basis of the finite subspace of weight space, shape (dim * dim, rank)."""
-    rows = finite_constraints(prompts, structure)
-    if not len(rows):
-        return np.zeros((prompts.dim**2, 0))
-    left, singular, _ = np.linalg.svd(rows.T, full_matrices=False)
-    return left[:, singular > 1e-10 * singular[0]].astype(np.float64)
-
-
-def w_fin(prompts: Prompts, structure: PriorityStructure, finite: FinitePart) -> Floats:
-    """Finite part as weights, shape (dim, dim), for any embedding.
-
-    The least-norm matrix whose score differences inside components are those of ``fin_scores``: the projection on the
-    finite subspace of any matrix that has them. Scores then differ across components too, unless E is orthonormal.
-    """
-    rows = finite_constraints(prompts, structure)
-    first, other, last = _pairs(structure).T
-    differences = finite.fin_scores[first, last] - finite.fin_scores[other, last]
-    if not len(rows):
-        return np.zeros((prompts.dim, prompts.dim))
-    weights = np.linalg.lstsq(rows, differences, rcond=1e-12)[0]
-    return weights.reshape(prompts.dim, prompts.dim).astype(np.float64)
-
-
-def finite_curvature(prompts: Prompts, structure: PriorityStructure, finite: FinitePart) -> float:
-    """Smallest eigenvalue on the finite subspace of the Hessian of the restricted mean loss, for any embedding."""
-    if prompts.is_orthonormal:
-        return finite.curvature
-    basis = finite_subspace(prompts, structure)
-    if not basis.shape[1]:
-        return np.inf
-    cube = basis.reshape(prompts.dim, prompts.dim, -1)
-    hessian = np.zeros((cube.shape[2], cube.shape[2]))
-    for group in finite.groups:
-        slope = np.einsum("jd,deb,e->jb", prompts.vectors[group.tokens], cube, prompts.vectors[group.last])
-        hessian += slope.T @ group.information @ slope
-    return float(np.linalg.eigvalsh(hessian / finite.n)[0])
 
 
 Restricted = tuple[int, Integers, csr_array, Integers, Integers]
@@ -203,13 +149,3 @@ def _block(
 def _fitted(last: int, tokens: Integers, counts: csr_array, chosen: Integers, multiplicity: Integers) -> Group:
     fit = fit_choice(counts, chosen, multiplicity)
     return Group(last, tokens, counts, chosen, multiplicity, fit.scores, fit.loss)
-
-
-def _pairs(structure: PriorityStructure) -> Integers:
-    """Rows [first token of a component, another token of it, last token], shape (r, 3)."""
-    inside = structure.pair_size > 1
-    last, token = np.divmod(structure.pairs[inside], structure.vocab_size)
-    key = last * structure.vocab_size + structure.pair_component[inside]
-    _, head, component = np.unique(key, return_index=True, return_inverse=True)
-    rows = np.stack([token[head][component], token, last], axis=1)
-    return rows[rows[:, 0] != rows[:, 1]]

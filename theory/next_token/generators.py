@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-import networkx as nx
 import numpy as np
 
 from theory.core.errors import ParameterError
 from theory.next_token.graph import priority_structure
 from theory.next_token.problem import Floats, Prompts, make_prompts, select
+from theory.next_token.validation import at_least, check_order, probability
 
 
 def ranked_noise(
@@ -26,12 +26,12 @@ def ranked_noise(
     >>> acyclic(priority_structure(ranked_noise(6, 40, 4, 0.0, 2, seed=0)))
     True
     """
-    _at_least("vocab_size", vocab_size, 1)
-    _at_least("n_sequences", n_sequences, 1)
-    _at_least("prompt_length", prompt_length, 1)
+    at_least("vocab_size", vocab_size, 1)
+    at_least("n_sequences", n_sequences, 1)
+    at_least("prompt_length", prompt_length, 1)
     if not 1 <= n_last <= vocab_size:
         raise ParameterError("n_last", n_last, f"a whole number from 1 to vocab_size = {vocab_size}")
-    _probability("label_flip_probability", label_flip_probability)
+    probability("label_flip_probability", label_flip_probability)
     rng = np.random.default_rng(seed)
     lasts = rng.permutation(vocab_size)[:n_last]
     position = np.argsort(rng.random((n_last, vocab_size)), axis=1)
@@ -69,9 +69,9 @@ def planted(
     """
     if not scc_sizes or min(scc_sizes) < 1:
         raise ParameterError("scc_sizes", list(scc_sizes), "one or more whole numbers of at least 1")
-    _at_least("repeats", repeats, 0)
+    at_least("repeats", repeats, 0)
     order = tuple(pairwise(range(len(scc_sizes)))) if order is None else tuple(order)
-    _check_order(order, len(scc_sizes))
+    check_order(order, len(scc_sizes))
     rng = np.random.default_rng(seed)
     last = sum(scc_sizes)
     scores = rng.standard_normal(last) if theta is None else np.asarray(theta, dtype=np.float64)
@@ -104,9 +104,9 @@ def luce(vocab_size: int, n_sequences: int, prompt_length: int, seed: int) -> tu
 
     With enough prompts all tokens form one component, whose finite scores estimate ``theta`` (vocab_size,), centred.
     """
-    _at_least("vocab_size", vocab_size, 2)
-    _at_least("n_sequences", n_sequences, 1)
-    _at_least("prompt_length", prompt_length, 2)
+    at_least("vocab_size", vocab_size, 2)
+    at_least("n_sequences", n_sequences, 1)
+    at_least("prompt_length", prompt_length, 2)
     rng = np.random.default_rng(seed)
     theta = 0.5 * rng.standard_normal(vocab_size)
     others = rng.integers(vocab_size, size=(n_sequences, prompt_length - 1))
@@ -158,8 +158,8 @@ def add_contradictions(prompts: Prompts, count: int, seed: int) -> Prompts:
 
 def undecided_voter(weight_a: int = 3, weight_b: int = 1) -> Prompts:
     """Prompts {A, k} -> A and {B, k} -> B with given frequencies; {A, B, k} never occurs, yet its answer is known."""
-    _at_least("weight_a", weight_a, 1)
-    _at_least("weight_b", weight_b, 1)
+    at_least("weight_a", weight_a, 1)
+    at_least("weight_b", weight_b, 1)
     sequences, labels = [[0, 2]] * weight_a + [[1, 2]] * weight_b, [0] * weight_a + [1] * weight_b
     return make_prompts(sequences, labels, names=("yes", "no", "voter"))
 
@@ -217,7 +217,7 @@ def random_unit(vocab_size: int, dim: int | None = None, seed: int = 0) -> Float
 
 def squeezed(rows: Floats, dim: int, seed: int = 0) -> Floats:
     """Rows seen from a random ``dim``-dimensional subspace, at unit length: too few dimensions to stay independent."""
-    _at_least("dim", dim, 1)
+    at_least("dim", dim, 1)
     basis = np.linalg.qr(np.random.default_rng(seed).standard_normal((rows.shape[1], dim)))[0]
     shadows = rows @ basis
     return shadows / np.linalg.norm(shadows, axis=1, keepdims=True)
@@ -226,7 +226,7 @@ def squeezed(rows: Floats, dim: int, seed: int = 0) -> Floats:
 def gaussian_rows(vocab_size: int, dim: int | None = None, seed: int = 0) -> Floats:
     """Independent standard normal entries, shape (vocab_size, dim)."""
     width = vocab_size if dim is None else dim
-    _at_least("dim", width, 1)
+    at_least("dim", width, 1)
     return np.random.default_rng(seed).standard_normal((vocab_size, width))
 
 
@@ -236,22 +236,3 @@ def _room_for_all(vocab_size: int, dim: int | None) -> int:
         allowed = f"at least vocab_size = {vocab_size} for independent rows (random_unit allows fewer)"
         raise ParameterError("dim", width, allowed)
     return width
-
-
-def _check_order(order: Sequence[tuple[int, int]], n_components: int) -> None:
-    for pair in order:
-        if len(pair) != 2 or not all(0 <= position < n_components for position in pair) or pair[0] == pair[1]:
-            allowed = f"pairs of different component positions from 0 to {n_components - 1}"
-            raise ParameterError("order", tuple(pair), allowed)
-    if not nx.is_directed_acyclic_graph(nx.DiGraph(order)):
-        raise ParameterError("order", list(order), "pairs (upper, lower) without a cycle")
-
-
-def _at_least(parameter: str, value: int, low: int) -> None:
-    if value < low:
-        raise ParameterError(parameter, value, f"a whole number of at least {low}")
-
-
-def _probability(parameter: str, value: float) -> None:
-    if not 0 <= value <= 1:
-        raise ParameterError(parameter, value, "a number from 0 to 1")

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from theory.core.errors import DataError
+from theory.core.errors import DataError, ParameterError
 from theory.next_token.components import SparseComponents, connected_pairs, label_edges, rank_lasts
 from theory.next_token.problem import Integers, Prompts, refuse_dense
 
@@ -178,6 +178,8 @@ def priority_graph(prompts: Prompts, k: int) -> Mask:
     >>> priority_graph(make_prompts([[0, 1, 2]], [0]), 2).nonzero()[1].tolist()
     [1, 2]
     """
+    if not 0 <= k < prompts.vocab_size:
+        raise ParameterError("k", k, f"a token from 0 to {prompts.vocab_size - 1}")
     refuse_dense(prompts.vocab_size**2, "the adjacency matrix", "use connected_pairs, which keeps edges only")
     graph = np.zeros((prompts.vocab_size, prompts.vocab_size), dtype=np.bool_)
     inside = np.repeat(prompts.last == k, prompts.lengths)
@@ -222,32 +224,6 @@ def pair_order(structure: PriorityStructure) -> tuple[Mask, Mask]:
 def acyclic(structure: PriorityStructure) -> bool:
     """Whether every component is a single token: then the loss can be driven to zero."""
     return bool((structure.pair_size == 1).all())
-
-
-def order_facts(prompts: Prompts, structure: PriorityStructure) -> dict[str, bool]:
-    """Four facts that hold for any data (arXiv 2403.08081, proofs are one line each).
-
-    ``label_on_top``: the label reaches every token of its prompt; ``last_below_labels``: every label other than k has
-    an edge to k; ``never_label_is_sink``: tokens that never are labels are single and have no edge out;
-    ``last_is_lowest_label``: if k is a label, every component with a label reaches the component of k.
-    """
-    on_top = below = sinks = lowest = True
-    for k in structure.columns:
-        column, graph = structure.column(k), priority_graph(prompts, k)
-        labels = np.unique(prompts.labels[prompts.last == k])
-        below &= bool(graph[labels[labels != k], k].all())
-        never = np.setdiff1d(np.arange(prompts.vocab_size), labels)
-        sinks &= not graph[never].any() and bool((structure.component_size[never, k] == 1).all())
-        home = int(column.component[k])
-        if k in labels:
-            heads = set(column.component[labels].tolist()) - {home}
-            lowest &= all(column.above(head, home) for head in heads)
-        for row in np.flatnonzero(prompts.last == k).tolist():
-            head = int(column.component[prompts.labels[row]])
-            others = set(column.component[prompts.sequence(row)].tolist()) - {head}
-            on_top &= all(column.above(head, other) for other in others)
-    names = ("label_on_top", "last_below_labels", "never_label_is_sink", "last_is_lowest_label")
-    return dict(zip(names, (on_top, below, sinks, lowest), strict=True))
 
 
 def _pairs(edges: Integers) -> list[tuple[int, int]]:

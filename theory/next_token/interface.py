@@ -14,13 +14,16 @@ import networkx as nx
 import numpy as np
 import numpy.typing as npt
 
-from theory.core.errors import DataError
+from theory.core.errors import DataError, ParameterError
 from theory.next_token import automaton, finite, graph, svm
 from theory.next_token.graph_export import condensation_graph
+from theory.next_token.model import weights_of
 from theory.next_token.problem import Prompts, make_prompts
 from theory.next_token.structure import Solution, solve
+from theory.next_token.validation import check_order, positive
 
 Data = Prompts | Sequence[Sequence[int]] | npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,21 +84,52 @@ def fit_finite(data: Data, last: Sequence[int] | None = None, labels: Sequence[i
     return finite.fit_finite(prompts, graph.priority_structure(prompts))
 
 
+def w_fin(data: Data | Solution, last: Sequence[int] | None = None, labels: Sequence[int] | None = None) -> Floats:
+    """(d, d) finite part of the weights: its score differences inside components are those of the fitted scores."""
+    solution = _solution(data, last, labels)
+    return weights_of(solution.fin_scores, solution.prompts.vectors)
+
+
+def w_svm(data: Data | Solution, last: Sequence[int] | None = None, labels: Sequence[int] | None = None) -> Floats:
+    """(d, d) Graph-SVM solution, the direction in which the weights grow.
+
+    Raises:
+        DataError: ``no_separating_direction`` (dependent embeddings only).
+
+    >>> w_svm([[0, 2], [1, 2]], labels=[0, 1]).round(3)[:, 2].tolist()
+    [0.333, 0.333, -0.667]
+    """
+    solution = _solution(data, last, labels)
+    return weights_of(solution.levels, solution.prompts.vectors)
+
+
 def solve_graph_svm(order: npt.ArrayLike, sizes: npt.ArrayLike) -> svm.GraphSVM:
     """Levels and multipliers of the collapsed Graph-SVM for components with these sizes.
 
     ``order`` is a list of edges (upper, lower), or a bool matrix (m, m) of priorities.
 
+    Raises:
+        ParameterError: a size below 1, an edge to a component that there is not, or a cycle.
+
     >>> solve_graph_svm([(0, 1), (1, 2)], [1, 2, 3]).levels.round(6).tolist()
     [1.333333, 0.333333, -0.666667]
     """
-    weights = np.asarray(sizes, dtype=np.int64)
-    given = np.asarray(order)
+    weights, given = np.asarray(sizes), np.asarray(order)
+    if weights.ndim != 1 or weights.dtype.kind not in "iu":
+        raise ParameterError("sizes", sizes, "a list of whole numbers, one per component")
+    positive("sizes", weights)
+    if given.dtype == np.bool_ and given.shape != (len(weights),) * 2:
+        raise ParameterError(
+            "order", f"a matrix of shape {given.shape}", f"one row and column for {len(weights)} sizes"
+        )
     edges = np.argwhere(given) if given.dtype == np.bool_ else given.reshape(-1, 2).astype(np.int64)
-    return svm.solve_graph_svm(edges, weights)
+    check_order(edges.tolist(), len(weights))
+    return svm.solve_graph_svm(edges, weights.astype(np.int64))
 
 
-def automaton_next(data: Data | Solution, prompt: Sequence[int], labels: Sequence[int] | None = None) -> Any:
+def automaton_next(
+    data: Data | Solution, prompt: Sequence[int], labels: Sequence[int] | None = None
+) -> automaton.Prediction:
     """Next-token distribution (K,) of the learnt automaton for one prompt, its certificate and why.
 
     >>> voter = [[0, 2]] * 3 + [[1, 2]]
@@ -103,8 +137,11 @@ def automaton_next(data: Data | Solution, prompt: Sequence[int], labels: Sequenc
     >>> answer.distribution.round(6).tolist(), answer.certificate
     ([0.75, 0.25, 0.0], 'tie')
     """
-    solution = data if isinstance(data, Solution) else solve(as_prompts(data, None, labels))
-    return automaton.automaton_next(solution, prompt)
+    return automaton.automaton_next(_solution(data, None, labels), prompt)
+
+
+def _solution(data: Data | Solution, last: Sequence[int] | None, labels: Sequence[int] | None) -> Solution:
+    return data if isinstance(data, Solution) else solve(as_prompts(data, last, labels))
 
 
 def _are_counts(data: Data, last: Sequence[int]) -> bool:

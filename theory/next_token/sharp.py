@@ -12,6 +12,7 @@ import numpy.typing as npt
 from scipy.special import lambertw
 
 from theory.core.errors import ParameterError
+from theory.next_token.validation import positive
 
 if TYPE_CHECKING:
     from theory.next_token.structure import Solution
@@ -153,6 +154,7 @@ def path_radius(penalty: float | Floats) -> Floats:
     >>> path_radius(1e-14).round(2).tolist()
     28.87
     """
+    positive("penalty", penalty)
     inverse = 1.0 / np.asarray(penalty, dtype=np.complex128)
     return np.asarray(np.real(lambertw(inverse)))  # pyright: ignore[reportArgumentType]  (the stub knows numbers only)
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from theory.core.errors import DataError
 from theory.next_token.condensation import Condensation, condense
-from theory.next_token.finite import FinitePart, finite_curvature, fit_finite
+from theory.next_token.finite import FinitePart, fit_finite
 from theory.next_token.graph import PriorityStructure, priority_structure
 from theory.next_token.offsets import Offsets, solve_offsets, solve_offsets_general
 from theory.next_token.problem import Prompts
@@ -51,7 +51,9 @@ class Solution:
     @cached_property
     def curvature(self) -> float:
         """Smallest curvature of the restricted loss on the finite subspace; infinity when the subspace is zero."""
-        return finite_curvature(self.prompts, self.structure, self.finite)
+        if self.geometry is None:
+            return self.finite.curvature
+        return self.geometry.curvature(self.finite.groups, self.finite.n)
 
     @cached_property
     def _solved(self) -> tuple[Floats | None, GraphSVM]:

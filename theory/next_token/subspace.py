@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from theory.core.errors import ParameterError
 from theory.next_token.model import logits_of, weights_of
 from theory.next_token.problem import Prompts, refuse_dense
 
@@ -31,6 +32,9 @@ def finite_projection(prompts: Prompts, logits: Floats) -> Floats:
 
     For orthonormal embeddings each logit minus the mean of its component, zero for unseen pairs.
     """
+    size = prompts.vocab_size
+    if logits.shape[-2:] != (size, size):
+        raise ParameterError("logits", f"array of shape {logits.shape}", f"logits of shape (..., {size}, {size})")
     if prompts.is_orthonormal:
         found = np.zeros_like(logits)
         for last in np.unique(prompts.last).tolist():

@@ -16,6 +16,7 @@ from scipy.sparse import coo_array, csr_array, diags_array
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import SuperLU, splu
 
+from theory.next_token.validation import at_least, positive
 from theory.shared.compiled import compiled
 
 Floats = npt.NDArray[np.float64]
@@ -57,6 +58,7 @@ def chain_levels(sizes: Sequence[int] | Ints) -> Floats:
     [1.3333, 0.3333, -0.6667]
     """
     n = np.asarray(sizes, dtype=np.float64)
+    positive("sizes", n)
     position = np.arange(len(n), dtype=np.float64)
     return (n @ position) / n.sum() - position
 
@@ -67,6 +69,7 @@ def star_levels(n_labels: int) -> Floats:
     >>> star_levels(3).tolist()
     [0.25, 0.25, 0.25, -0.75]
     """
+    at_least("n_labels", n_labels, 1)
     levels = np.full(n_labels + 1, 1 / (n_labels + 1))
     levels[-1] -= 1.0
     return levels

@@ -7,6 +7,7 @@ last token k is the vector (mean embedding of A - mean embedding of B) x embeddi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +17,7 @@ from scipy.optimize import linprog, nnls
 
 from theory.core.errors import DataError
 from theory.next_token.condensation import Condensation
+from theory.next_token.finite import Group
 from theory.next_token.svm import TIGHT, GraphSVM, certified
 
 Floats = npt.NDArray[np.float64]
@@ -87,6 +89,17 @@ class Geometry:
         if len(rows) == 0:
             return np.zeros(int(rows.shape[1]))
         return np.asarray(np.linalg.lstsq(rows, differences, rcond=None)[0], dtype=np.float64)
+
+    def curvature(self, groups: Sequence[Group], n: int) -> float:
+        """Smallest eigenvalue on the finite subspace of the Hessian of the restricted mean loss; infinity without one.
+
+        ``groups`` are the restricted data of the components, ``n`` is the number of all prompts.
+        """
+        hessian = np.zeros((self.finite_basis.shape[1],) * 2)
+        for group in groups:
+            slope = self._vectors(self.rows[group.tokens], np.full(len(group.tokens), group.last)) @ self.finite_basis
+            hessian += slope.T @ group.information @ slope
+        return float(np.linalg.eigvalsh(hessian / n)[0]) if len(hessian) else np.inf
 
     @cached_property
     def edges(self) -> Floats:

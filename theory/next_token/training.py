@@ -12,7 +12,7 @@ import numpy.typing as npt
 from theory.core.errors import ParameterError
 from theory.next_token.model import attention_layer, head_of, logits_of
 from theory.next_token.problem import Prompts
-from theory.next_token.simulation.rows import curvature_bound
+from theory.next_token.schedule import curvature_bound
 from theory.shared.training.engine import (
     LOSS_INCREASE,
     FloatArray,

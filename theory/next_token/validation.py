@@ -1,4 +1,4 @@
-"""Turning what people give as prompts, labels and embeddings into arrays, or saying which row cannot be used."""
+"""Turning what people give as prompts, labels, embeddings and orders into arrays, or saying what cannot be used."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from theory.core.errors import DataError
+from theory.core.errors import DataError, ParameterError
 from theory.shared.files.text import short
 
 Integers = npt.NDArray[np.int64]
@@ -67,6 +69,37 @@ def embedding_rows(embed: Sequence[Sequence[float]] | npt.NDArray[Any]) -> Float
         value = vectors[row, column]
         raise DataError("embedding_not_finite", f"embedding row {row}, column {column} is {value}.")
     return vectors
+
+
+def check_order(order: Sequence[Sequence[int]], count: int) -> None:
+    """Pairs (upper, lower) of different positions below ``count`` that close no cycle.
+
+    Raises:
+        ParameterError: names the pair, or the cycle.
+    """
+    for pair in order:
+        if len(pair) != 2 or not all(0 <= position < count for position in pair) or pair[0] == pair[1]:
+            raise ParameterError("order", tuple(pair), f"pairs of different positions from 0 to {count - 1}")
+    above = coo_array((np.ones(len(order)), np.reshape(order, (-1, 2)).astype(np.int64).T), shape=(count, count))
+    labels = connected_components(above, directed=True, connection="strong")[1]
+    if len(set(labels.tolist())) < count:
+        together = np.flatnonzero(labels == np.bincount(labels).argmax()).tolist()
+        raise ParameterError("order", together, "pairs (upper, lower) without a cycle; these positions lie on one")
+
+
+def at_least(parameter: str, value: float, low: int) -> None:
+    if not value >= low:
+        raise ParameterError(parameter, value, f"a whole number of at least {low}")
+
+
+def positive(parameter: str, value: npt.ArrayLike) -> None:
+    if not (np.asarray(value) > 0).all():
+        raise ParameterError(parameter, value, "above 0")
+
+
+def probability(parameter: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ParameterError(parameter, value, "a number from 0 to 1")
 
 
 def _row(position: int, lengths: Integers) -> int:

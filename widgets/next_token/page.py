@@ -17,7 +17,7 @@ from theory.next_token import views
 from theory.next_token.experiments.descent import initial_logits
 from theory.next_token.experiments.shown import attention
 from theory.next_token.problem import Prompts
-from theory.next_token.simulation.rows import curvature_bound
+from theory.next_token.schedule import curvature_bound
 from theory.next_token.structure import solve
 from widgets.kit import panel, theme
 from widgets.kit.page import SEEDS, Now, Page, Rested, Screen, Shown, show

@@ -19,9 +19,9 @@ from theory.next_token.graph import priority_structure
 from theory.next_token.graph_export import condensation_graph, to_graphml, to_json
 from theory.next_token.model import head_of, weights_of, weights_to_safetensors
 from theory.next_token.problem import Prompts
+from theory.next_token.schedule import curvature_bound
 from theory.next_token.simulation import trends
 from theory.next_token.simulation.descent import descend
-from theory.next_token.simulation.rows import curvature_bound
 from theory.next_token.structure import solve
 from widgets.kit import cards, panel
 from widgets.kit.page import HEIGHT, Rested, Screen, Shown, show

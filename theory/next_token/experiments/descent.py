@@ -14,10 +14,9 @@ from xarray import Dataset
 from theory.core.vocabulary import Emit, Experiment, Plan, Replicate, Stop
 from theory.next_token.parameters import Params
 from theory.next_token.problem import Prompts
-from theory.next_token.schedule import checkpoint_steps
+from theory.next_token.schedule import checkpoint_steps, curvature_bound
 from theory.next_token.simulation.descent import LossName, Trajectory, descend
 from theory.next_token.simulation.regularisation import PENALTIES, loss_of, newton_path
-from theory.next_token.simulation.rows import curvature_bound
 from theory.shared.experiments import each
 from theory.shared.training.engine import choose_engine, predicted_seconds
 

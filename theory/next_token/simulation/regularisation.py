@@ -10,6 +10,7 @@ import numpy.typing as npt
 from theory.core.errors import Cancelled
 from theory.next_token.convex import Block, assemble, blocks
 from theory.next_token.problem import Prompts
+from theory.next_token.validation import positive
 
 Floats = npt.NDArray[np.float64]
 
@@ -23,8 +24,10 @@ def newton_path(prompts: Prompts, penalties: Floats = PENALTIES, stop: Callable[
     Damped Newton, each penalty started from the solution of the one before; give penalties in descending order.
 
     Raises:
+        ParameterError: a penalty that is not above 0.
         Cancelled: ``stop()`` turned true.
     """
+    positive("penalties", penalties)
     parts = blocks(prompts)
     paths = [_path(block, penalties, stop) for block in parts]
     return assemble(parts, paths, prompts.vocab_size)

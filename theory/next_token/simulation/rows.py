@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from theory.next_token.problem import Prompts, merged
+from theory.next_token.schedule import curvature_bound
 from theory.shared.training.engine import FloatArray, IntArray
 
 TABLE_LIMIT = 25_000_000
@@ -58,16 +59,6 @@ class Layout:
         if initial is None:
             return np.zeros(len(self.pairs))
         return initial[self.pairs % self.vocab_size, self.pairs // self.vocab_size].astype(np.float64)
-
-
-def curvature_bound(prompts: Prompts) -> float:
-    """beta = 0.5 ||G||_2^2 max_k n_k / n: gradient descent on the mean log-loss is monotone for steps up to 1/beta.
-
-    A softmax Hessian has norm at most 1/2. Source: ours.
-    """
-    largest = np.bincount(prompts.last).max() / prompts.n
-    norm = 1.0 if prompts.is_orthonormal else float(np.linalg.norm(prompts.gram, 2))
-    return 0.5 * norm**2 * float(largest)
 
 
 def build_layout(prompts: Prompts) -> Layout:

@@ -11,14 +11,21 @@ import numpy as np
 from theory.core.errors import ParameterError
 from theory.distillation import derived
 from theory.distillation.effective_ridge import Stats, solve_taus, stats
-from theory.distillation.power_law import SMALLEST_SPECTRUM_EXPONENT, power_law_nodes
-from theory.distillation.problem import Floats
+from theory.distillation.power_law import (
+    SMALLEST_SPECTRUM_EXPONENT,
+    finite_signal,
+    finite_trace,
+    power_law_limits,
+    power_law_nodes,
+)
+from theory.distillation.problem import Floats, as_long, at_least
 
 RIDGES = 400
 """Effective ridges tried when the penalty is tuned, evenly in the logarithm; a parabola refines the best one."""
 SPREAD = 40.0
 """Half-width of the transition of an exponential spectrum, in units of 1 / rate."""
 STEP = 1.05
+ARMS = ("strong", "mask", "optimal")
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,12 +63,15 @@ def learning_curves(
     Shapes: ``eigenvalues``, ``signal`` and ``weights`` (p,), ``n_samples`` (N,). Noise is the same in all arms.
 
     Raises:
-        ParameterError: a sample size reaches the number of features without ridge.
+        ParameterError: a sample size reaches the number of features without ridge; negative noise or ridge.
+        DataError: shapes do not fit.
 
     >>> found = learning_curves(np.ones(10), np.ones(10), np.array([4.0]))
     >>> round(float(found.strong[0]), 6), round(float(found.optimal[0]), 6)  # equal eigenvalues: nothing to gain
     (6.0, 6.0)
     """
+    at_least(0, noise_variance=noise_variance)
+    as_long(eigenvalues, signal=signal)
     sizes = np.asarray(n_samples, dtype=np.float64)
     count = np.ones(len(eigenvalues)) if weights is None else weights
     energy = count * eigenvalues * signal**2
@@ -123,11 +133,18 @@ def tuned_ridge(
 def gain_map(
     spectrum_exponents: Floats, sample_ratios: Floats, n_features: int, signal_exponent: float, noise: float = 0.0
 ) -> Floats:
-    """Optimal over strong risk (exponents, ratios), for power laws at ``n = ratio * n_features`` with ratio below 1.
+    """Optimal over strong risk (exponents, ratios), for power laws at ``n = ratio * n_features``.
+
+    Raises:
+        ParameterError: a ratio is not between 0 and 1; negative noise.
 
     >>> gain_map(np.array([0.0]), np.array([0.5]), 20, 1.5).round(9).tolist()
     [[1.0]]
     """
+    at_least(2, n_features=n_features)
+    wrong = [ratio for ratio in sample_ratios.tolist() if not 0 < ratio < 1]
+    if wrong:
+        raise ParameterError("sample_ratios", wrong[0], "numbers between 0 and 1: then the student interpolates")
     index = np.arange(1, n_features + 1, dtype=np.float64)
     rows: list[Floats] = []
     for exponent in spectrum_exponents:
@@ -145,25 +162,42 @@ def local_slopes(
     ``decay`` is the exponent of the power law or the rate of the exponential spectrum.
 
     Raises:
-        ParameterError: infinite trace or infinite signal.
+        ParameterError: infinite trace or infinite signal; a rate or a sample size that is not positive.
     """
     sizes = np.asarray(n_samples, dtype=np.float64)
+    at_least(1, n_samples=float(sizes.min()))
     up = np.array([_infinite_risks(spectrum, decay, signal_exponent, n * STEP) for n in sizes])
     down = np.array([_infinite_risks(spectrum, decay, signal_exponent, n / STEP) for n in sizes])
     slopes = np.log(up / down) / (2 * math.log(STEP))
-    return {arm: slopes[:, column] for column, arm in enumerate(("strong", "mask", "optimal"))}
+    return {arm: slopes[:, column] for column, arm in enumerate(ARMS)}
+
+
+def limit_slopes(spectrum: Literal["power", "exponential"], decay: float, signal_exponent: float) -> dict[str, float]:
+    """Where :func:`local_slopes` end: teachers change the exponent on an exponential spectrum only, and by one.
+
+    Raises:
+        ParameterError: infinite trace or infinite signal.
+
+    >>> limit_slopes("power", 2.0, 1.5), limit_slopes("exponential", 0.05, 3.0)
+    ({'strong': -0.5, 'mask': -0.5, 'optimal': -0.5}, {'strong': -1.0, 'mask': -2.0, 'optimal': -2.0})
+    """
+    if spectrum == "power":
+        return dict.fromkeys(ARMS, -power_law_limits(decay, signal_exponent).exponent)
+    finite_signal(signal_exponent)
+    best = 1 - signal_exponent
+    return {"strong": best + 1, "mask": best, "optimal": best}
 
 
 def _infinite_risks(spectrum: str, decay: float, signal_exponent: float, n_samples: float) -> tuple[float, ...]:
-    if signal_exponent <= 1:
-        raise ParameterError("signal_exponent", signal_exponent, "above 1: otherwise the signal is infinite")
+    finite_signal(signal_exponent)
     slowest = signal_exponent
     if spectrum == "power":
-        if decay <= SMALLEST_SPECTRUM_EXPONENT:
-            raise ParameterError("spectrum_exponent", decay, "above 1.05: otherwise the trace is infinite")
+        finite_trace(decay)
         slowest = min(decay, signal_exponent)
         breaks = [n_samples * math.exp(step) for step in (-4, 4, 12, 40)]
     else:
+        if not decay > 0:
+            raise ParameterError("rate", decay, "above 0: otherwise the trace is infinite")
         breaks = [n_samples - SPREAD / decay, n_samples + SPREAD / decay, 30 * n_samples, 1e5 * n_samples]
     slowest = max(slowest, SMALLEST_SPECTRUM_EXPONENT + 1e-6)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from theory.core.errors import ParameterError
-from theory.distillation.problem import Floats
+from theory.distillation.problem import Floats, at_least
 
 ACCURACY = 1e-10
 """Newton stops when log tau moves less: with a million features rounding hides anything smaller."""
@@ -63,17 +63,22 @@ def solve_taus(
     """Like :func:`solve_tau` for several sample sizes (N,) at once; shape (N,).
 
     Raises:
-        ParameterError: a sample size is not positive, or reaches the number of features without ridge.
+        ParameterError: a sample size is not positive, or reaches the number of features without ridge; the ridge is
+            negative; an eigenvalue is not positive.
     """
     total = float(len(eigenvalues)) if weights is None else float(weights.sum())
     trace = float(eigenvalues.sum() if weights is None else weights @ eigenvalues)
+    smallest = float(eigenvalues.min())
+    at_least(0, ridge=ridge)
+    if not (smallest > 0 and trace < np.inf):
+        raise ParameterError("eigenvalues", smallest if not smallest > 0 else trace, "positive finite numbers")
     if not float(n_samples.min()) > 0:
         raise ParameterError("n_samples", float(n_samples.min()), "a positive number")
     if ridge == 0 and float(n_samples.max()) >= total:
         allowed = f"a number below the {total:g} features (then the student interpolates), or a ridge above 0"
         raise ParameterError("n_samples", float(n_samples.max()), allowed)
     high: Floats = np.log((trace + ridge) / n_samples)
-    least = float(eigenvalues.min()) * np.maximum(total - n_samples, 0.0)
+    least = smallest * np.maximum(total - n_samples, 0.0)
     low: Floats = np.log(np.maximum(least, ridge) / n_samples)  # as if all were the smallest, or nothing but the ridge
     position = high.copy() if start is None else np.minimum(np.log(start), high)
     for _ in range(MOST_STEPS):
@@ -117,7 +122,11 @@ def compressed(eigenvalues: Floats, bins: int = 4096) -> tuple[Floats, Floats]:
     """A large spectrum as at most ``bins`` weighted eigenvalues: (means, counts) of bins of equal width in log lambda.
 
     The error of tau is second order in the bin width: about 1e-7 for a million eigenvalues over ten decades.
+
+    Raises:
+        ParameterError: no bins.
     """
+    at_least(1, bins=bins)
     if len(eigenvalues) <= bins:
         return eigenvalues, np.ones(len(eigenvalues))
     logs = np.log(eigenvalues)

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from theory.core.errors import ParameterError
 from theory.distillation.effective_ridge import Stats, stats
-from theory.distillation.problem import Floats
+from theory.distillation.problem import Floats, as_long, at_least
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +53,13 @@ def two_stage(
     student's eigenbasis counts.
 
     Raises:
-        ParameterError: n reaches p without ridge.
+        ParameterError: n reaches p without ridge; a negative noise, no samples, or features that the teacher lacks.
+        DataError: shapes do not fit.
     """
+    at_least(0, noise_target=noise_target, noise_teacher=noise_teacher)
+    as_long(eigenvalues, teacher_eigenvalues=teacher_eigenvalues, signal=signal)
+    if teacher_features is not None and not 1 <= teacher_features <= len(signal):
+        raise ParameterError("teacher_features", teacher_features, f"a whole number from 1 to {len(signal)}")
     seen = len(signal) if teacher_features is None else teacher_features
     truth = signal if teacher_basis is None else teacher_basis.T @ signal
     hidden = float(teacher_eigenvalues[seen:] @ truth[seen:] ** 2)
@@ -86,7 +92,14 @@ def generations(
 
     ``sizes`` are their sample sizes and ``noises`` their label noise variances; ``weights`` as in the spectrum's sums.
     A generation with at least as many samples as features is least squares.
+
+    Raises:
+        ParameterError: a size below 1, a negative noise, or not one noise for each size. DataError: shapes do not fit.
     """
+    as_long(eigenvalues, signal=signal)
+    if len(noises) != len(sizes):
+        raise ParameterError("noises", list(noises), f"one noise variance for each of the {len(sizes)} sizes")
+    at_least(0, **{f"noises[{position}]": noise for position, noise in enumerate(noises)})
     mean, variance = signal, np.zeros(len(signal))
     found: list[Stage] = []
     for size, noise in zip(sizes, noises, strict=True):
@@ -109,8 +122,9 @@ def two_stage_dense(
     """Risks (student, teacher) for covariances (p, p) that need not commute; O(p^3) (ours).
 
     Raises:
-        ParameterError: n reaches p.
+        ParameterError: n reaches p; a negative noise; a covariance that is not positive definite.
     """
+    at_least(0, noise_target=noise_target, noise_teacher=noise_teacher)
     values, vectors = np.linalg.eigh(covariance)
     found = stats(values, n_samples)
     shrink = (vectors * found.learnt_fraction) @ vectors.T
@@ -135,9 +149,12 @@ def two_stage_dense(
 
 def _unpenalised(eigenvalues: Floats, n_samples: float, weights: Floats | None = None) -> Stats:
     """Statistics of a fit without ridge: with more samples than features, least squares learns every coordinate."""
+    at_least(1, n_samples=n_samples)
     count = float(len(eigenvalues)) if weights is None else float(weights.sum())
     if n_samples < count:
         return stats(eigenvalues, n_samples, 0.0, weights)
+    if not float(eigenvalues.min()) > 0:
+        raise ParameterError("eigenvalues", float(eigenvalues.min()), "positive numbers")
     overfitting = count / n_samples
     free = max(1 - overfitting, 1e-12)
     nothing = np.zeros(len(eigenvalues))

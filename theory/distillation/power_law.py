@@ -7,13 +7,15 @@ i, so a thousand exact terms and a Gauss-Legendre rule in log i replace any numb
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
 
 import numpy as np
+from scipy.integrate import quad
 from scipy.special import beta as beta_function
+from scipy.special import expit
 from scipy.special import zeta as riemann_zeta
 
 from theory.core.errors import ParameterError
@@ -36,7 +38,7 @@ class Limits:
     ``exponent`` s and ``constant`` kappa of the strong risk kappa n^-s; ``scale`` C_alpha in
     ``tau = (C_alpha / (n + 1/2))^alpha``; ``overfitting`` 1 - 1/alpha; ``amplified`` and ``kept``: numbers of features
     amplified by the best teacher and kept by the best mask, as multiples of n; ``noise_floor`` alpha - 1, in units of
-    the noise variance.
+    the noise variance; ``mask`` and ``optimal``: the constants of these arms, as multiples of the strong one's.
     """
 
     exponent: float
@@ -46,6 +48,8 @@ class Limits:
     amplified: float
     kept: float
     noise_floor: float
+    mask: float
+    optimal: float
 
 
 def power_law_nodes(
@@ -57,12 +61,12 @@ def power_law_nodes(
     summed must fall at least like ``nodes ** -spectrum_exponent``: pass the smaller of two exponents.
 
     Raises:
-        ParameterError: infinitely many features with an exponent so small that the trace is infinite.
+        ParameterError: infinitely many features with an exponent so small that the trace is infinite; no features.
     """
-    if math.isinf(n_features) and spectrum_exponent <= SMALLEST_SPECTRUM_EXPONENT:
-        raise ParameterError(
-            "spectrum_exponent", spectrum_exponent, "above 1.05 with infinitely many features: the trace is infinite"
-        )
+    if math.isinf(n_features):
+        finite_trace(spectrum_exponent)
+    if not n_features >= 1:
+        raise ParameterError("n_features", n_features, "at least 1; infinity is allowed")
     cuts = tuple(sorted(cut for cut in breaks if HEAD < cut < n_features))
     return _nodes(float(spectrum_exponent), float(n_features), cuts)
 
@@ -74,14 +78,12 @@ def power_law_limits(spectrum_exponent: float, signal_exponent: float) -> Limits
         ParameterError: infinite trace or infinite signal.
 
     >>> found = power_law_limits(2.0, 1.5)
-    >>> round(found.exponent, 6), round(found.amplified, 4), round(found.kept, 4)
-    (0.5, 0.6366, 0.9892)
+    >>> round(found.exponent, 6), round(found.amplified, 4), round(found.kept, 4), round(found.optimal, 3)
+    (0.5, 0.6366, 0.9892, 0.616)
     """
     alpha, beta = spectrum_exponent, signal_exponent
-    if alpha <= SMALLEST_SPECTRUM_EXPONENT:
-        raise ParameterError("spectrum_exponent", alpha, "above 1.05: otherwise the trace is infinite")
-    if beta <= 1:
-        raise ParameterError("signal_exponent", beta, "above 1: otherwise the signal is infinite")
+    finite_trace(alpha)
+    finite_signal(beta)
     scale = (math.pi / alpha) / math.sin(math.pi / alpha)
     if beta < 2 * alpha + 1:
         exponent = beta - 1
@@ -92,12 +94,47 @@ def power_law_limits(spectrum_exponent: float, signal_exponent: float) -> Limits
     else:
         exponent, constant = 2 * alpha, math.inf  # a factor log n appears exactly here
     kept = (math.sqrt(alpha) - 1) ** (-1 / alpha) / scale
-    return Limits(exponent, constant, scale, 1 - 1 / alpha, (alpha - 1) ** (-1 / alpha) / scale, kept, alpha - 1)
+    amplified = (alpha - 1) ** (-1 / alpha) / scale
+    mask, optimal = _shares(alpha, beta) if beta < 2 * alpha + 1 else (1.0, 1 - 1 / alpha)
+    return Limits(exponent, constant, scale, 1 - 1 / alpha, amplified, kept, alpha - 1, mask, optimal)
+
+
+def finite_trace(spectrum_exponent: float) -> None:
+    """Raises ParameterError where infinitely many features have an infinite trace."""
+    if not SMALLEST_SPECTRUM_EXPONENT < spectrum_exponent < math.inf:
+        raise ParameterError("spectrum_exponent", spectrum_exponent, "above 1.05: otherwise the trace is infinite")
+
+
+def finite_signal(signal_exponent: float) -> None:
+    """Raises ParameterError where infinitely many features have an infinite signal."""
+    if not 1 < signal_exponent < math.inf:
+        raise ParameterError("signal_exponent", signal_exponent, "above 1: otherwise the signal is infinite")
 
 
 def near_boundary(spectrum_exponent: float, signal_exponent: float) -> bool:
     """Whether logarithmic corrections make the exponent invisible."""
     return abs(signal_exponent - 2 * spectrum_exponent - 1) < BOUNDARY
+
+
+@lru_cache(maxsize=256)
+def _shares(alpha: float, beta: float) -> tuple[float, float]:
+    """Mask and optimal over strong risk where spread-out features decide, beta below 2 alpha + 1.
+
+    Sums over i become integrals of u^-beta times each arm's cost at zeta = u^alpha / (1 + u^alpha), here in log u.
+    """
+
+    def total(cost: Callable[[float], float]) -> float:
+        def integrand(x: float) -> float:
+            return math.exp((1 - beta) * x) * cost(float(expit(alpha * x)))
+
+        edge = -math.log(math.sqrt(alpha) - 1) / alpha  # where the mask cuts
+        cuts = (-700 / (2 * alpha + 1), edge - 5, edge, edge + 5, 700 / max(beta - 1, 1.0))  # at the ends e^-700
+        return sum(quad(integrand, low, high)[0] for low, high in pairwise(cuts))
+
+    strong = total(lambda zeta: alpha * zeta**2)
+    mask = total(lambda zeta: min(alpha * zeta**2, 1.0))
+    best = total(lambda zeta: (alpha - 1) * zeta**2 / ((1 - zeta) ** 2 + (alpha - 1) * zeta**2))
+    return mask / strong, best / strong
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from theory.core.errors import DataError
+from theory.core.errors import DataError, ParameterError
 from theory.core.problem import Problem
 
 Floats = npt.NDArray[np.float64]
@@ -53,6 +54,28 @@ def power_signal(eigenvalues: Floats, signal_exponent: float) -> Floats:
     """The signal beta_star (p,) with ``lambda_i beta_i^2 = i^-signal_exponent``."""
     index = np.arange(1, len(eigenvalues) + 1, dtype=np.float64)
     return np.sqrt(index**-signal_exponent / eigenvalues)
+
+
+def at_least(low: float, **values: float) -> None:
+    """Refuse numbers that make no sense.
+
+    Raises:
+        ParameterError: one of ``values`` is below ``low``, infinite or NaN.
+    """
+    for name, value in values.items():
+        if not low <= value < math.inf:
+            raise ParameterError(name, value, f"a finite number of at least {low:g}")
+
+
+def as_long(eigenvalues: Floats, **vectors: Floats) -> None:
+    """Refuse what numpy would stretch.
+
+    Raises:
+        DataError: one of ``vectors`` has another number of rows than there are eigenvalues.
+    """
+    for name, vector in vectors.items():
+        if vector.shape[:1] != eigenvalues.shape:
+            raise DataError("wrong_shape", f"{name} has shape {vector.shape}; expected {len(eigenvalues)} rows.")
 
 
 def checked_eigenvalues(

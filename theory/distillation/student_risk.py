@@ -13,7 +13,7 @@ import numpy as np
 
 from theory.distillation import derived
 from theory.distillation.effective_ridge import Stats, stats
-from theory.distillation.problem import Floats
+from theory.distillation.problem import Floats, as_long, at_least
 
 EQUAL = 1e-12
 """Differences below this are ties: on an isotropic spectrum no feature is amplified."""
@@ -48,9 +48,12 @@ def risk(
     ridge: float = 0.0,
     weights: Floats | None = None,
 ) -> Risk:
-    """Omniscient risk of a student of ``surrogate``, shape (p,) or (p, k); raises as :func:`solve_tau`.
+    """Omniscient risk of a student of ``surrogate``, shape (p,) or (p, k).
 
     ``R = sum lambda ((1-zeta) b - beta_star)^2 + Omega / (1-Omega) (sigma^2 + sum lambda zeta^2 b^2)``.
+
+    Raises:
+        ParameterError: as :func:`solve_tau`, or negative noise. DataError: shapes do not fit.
 
     >>> lam, beta = np.ones(10), np.ones(10)
     >>> round(float(risk(lam, beta, beta, 4).risk), 6)  # lambda |beta|^2 (1 - n/p)
@@ -69,6 +72,8 @@ def risk_of(
     weights: Floats | None = None,
 ) -> Risk:
     """Like :func:`risk`, with the statistics of the spectrum already there: all surrogates share one tau."""
+    at_least(0, noise_variance=noise_variance)
+    as_long(eigenvalues, signal=signal, surrogate=surrogate)
     count = eigenvalues if weights is None else weights * eigenvalues
     teacher = surrogate if surrogate.ndim == 2 else surrogate[:, None]
     error = found.learnt_fraction[:, None] * teacher - signal[:, None]
@@ -90,6 +95,7 @@ def optimal_surrogate(found: Stats, signal: Floats) -> Floats:
     >>> optimal_surrogate(found, np.ones(10)).round(9)[:2].tolist()  # isotropic: nothing to gain
     [1.0, 1.0]
     """
+    as_long(found.learnt_fraction, signal=signal)
     return derived.optimal_factor(*_fractions(found)) * signal
 
 
@@ -124,7 +130,13 @@ def masked(signal: Floats, kept: int) -> Floats:
 
 
 def mask_curve(found: Stats, eigenvalues: Floats, signal: Floats, noise_variance: float = 0.0) -> Floats:
-    """Risk for every number of kept features k = 0..p, shape (p + 1,), by two cumulative sums."""
+    """Risk for every number of kept features k = 0..p, shape (p + 1,), by two cumulative sums.
+
+    Raises:
+        ParameterError: negative noise. DataError: shapes do not fit.
+    """
+    at_least(0, noise_variance=noise_variance)
+    as_long(eigenvalues, signal=signal)
     energy = eigenvalues * signal**2
     kept = np.concatenate([[0.0], np.cumsum(energy * derived.keep_cost(*_fractions(found)))])
     dropped = energy.sum() - np.concatenate([[0.0], np.cumsum(energy)])

@@ -11,6 +11,7 @@ from theory.core.errors import Cancelled, DataError
 from theory.core.vocabulary import Emit, Experiment, Plan, Replicate, Stop
 from theory.distillation.parameters import Params
 from theory.distillation.problem import Floats, Regression
+from theory.shared.experiments import each
 
 Cost = Callable[[Params, Regression], float]
 
@@ -31,14 +32,13 @@ def trial_experiment(
     def run(
         params: Params, replicates: Sequence[Replicate[Regression]], device: str, emit: Emit, stop: Stop
     ) -> list[Dataset]:
-        found: list[Dataset] = []
-        for position, replicate in enumerate(replicates):
+        def one(replicate: Replicate[Regression]) -> Dataset:
             try:
-                found.append(block(params, replicate.problem, replicate.seed, stop))
+                return block(params, replicate.problem, replicate.seed, stop)
             except DataError as error:  # what float64 cannot fit says so instead of a number
-                found.append(Dataset(attrs={"not_run": f"Not run: {error}"}))
-            emit((position + 1) / len(replicates), found[0])
-        return found
+                return Dataset(attrs={"not_run": f"Not run: {error}"})
+
+        return each(replicates, one, emit, stop)
 
     def plan(params: Params, problem: Regression, seeds: int) -> Plan:
         seconds = seeds * params.replicates * work(params, problem) / 5e9

@@ -9,12 +9,12 @@ from theory.core.errors import BenchError
 from theory.core.vocabulary import Stop
 from theory.distillation.claims.students import allowances
 from theory.distillation.curves import gain_map as gains
-from theory.distillation.curves import learning_curves, local_slopes, tuned_ridge
+from theory.distillation.curves import learning_curves, limit_slopes, local_slopes, tuned_ridge
 from theory.distillation.data import draw
 from theory.distillation.effective_ridge import stats
 from theory.distillation.experiments.students import students
 from theory.distillation.parameters import Params
-from theory.distillation.power_law import SMALLEST_SPECTRUM_EXPONENT, power_law_limits
+from theory.distillation.power_law import SMALLEST_SPECTRUM_EXPONENT
 from theory.distillation.problem import Floats, Integers, Regression
 from theory.distillation.simulation.learning_curves import SEEDS, block_trials, trials_of
 from theory.distillation.stage_curves import features_seen, two_stage_curve
@@ -159,12 +159,11 @@ def exponents(params: Params, problem: Regression) -> Dataset:
         raise BenchError(f"With infinitely many features a spectrum exponent of {alpha:g} has an infinite trace.")
     n = np.geomspace(30, 1e6, 32)
     slopes = [local_slopes("power", alpha, beta, n), local_slopes("exponential", rate, beta, n)]
-    power = -power_law_limits(alpha, beta).exponent
-    limits = [[power, power, power], [2 - beta, 1 - beta, 1 - beta]]
+    limits = [limit_slopes("power", alpha, beta), limit_slopes("exponential", rate, beta)]
     return Dataset(
         {
             "slope": (("spectrum", "arm", "n"), np.array([[found[arm] for arm in ARMS] for found in slopes])),
-            "limit": (("spectrum", "arm"), np.array(limits)),
+            "limit": (("spectrum", "arm"), np.array([list(found.values()) for found in limits])),
         },
         coords={"spectrum": ["power", "exponential"], "arm": list(ARMS), "n": n},
         attrs={"alpha": alpha, "beta": beta, "rate": rate},

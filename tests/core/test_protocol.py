@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 
 from theory.core import bench, catalog
@@ -18,6 +19,7 @@ from theory.core.report import check_document, prediction_document
 from theory.core.store import Store
 from theory.core.vocabulary import AnyClaim as Claim
 from theory.core.vocabulary import AnyRival as Rival
+from widgets.kit.claim_picture import picture_of
 
 CLAIMS = catalog.claims()
 JUDGED = [claim for claim in CLAIMS if claim.kind != "observation"]
@@ -152,3 +154,28 @@ def test_slider_ends_neither_crash_nor_give_nan(claim: Claim) -> None:
                     values = variable.values
                     if values.dtype.kind == "f" and not variable.attrs.get("missing_allowed"):
                         assert not np.isnan(values).any(), f"{variable.name} at {spec.name} = {value}"
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=name)
+def test_the_picture_shows_the_numbers_of_the_verdict(claim: Claim, checked: Checked) -> None:
+    result = checked(claim)
+    measured = result.measurement
+    assert measured is not None
+    picture = picture_of(result)
+    validated = go.Figure(picture.to_plotly_json())
+    predicted, found = (
+        np.unique(
+            np.concatenate(
+                [np.ravel(data[v].values).astype(float) for v in shared_variables(result.prediction, measured)]
+            )
+        )
+        for data in (result.prediction, measured)
+    )
+    traces = {kind: [t for t in validated.data if t.name.startswith(kind)] for kind in ("predicted", "measured")}
+    assert traces["predicted"] and traces["measured"]
+    for trace in traces["predicted"]:
+        assert np.isin(np.asarray(trace.y, dtype=float), predicted).all()
+    for trace in traces["measured"]:
+        values = np.asarray(trace.y, dtype=float)
+        assert np.isin(values[np.isfinite(values)], found).all()
+    assert len(picture.layout.meta["alt"]) > 40

@@ -24,13 +24,19 @@ if TYPE_CHECKING:
     from theory.core.bench import Result
 
 Floats = npt.NDArray[np.float64]
-PANELS, CURVES, MOST_POINTS, RIVALS = 3, 6, 300, 3
-PAGE = 760.0
+PANELS, CURVES, MOST_POINTS, RIVALS = 2, 6, 300, 3
+CATEGORIES = 12
+"""Entries without an order of their own that are still drawn side by side."""
+PAGE = 640.0
 """Pixels of width that the names at the ends of curves are given room on; a wider figure leaves them more."""
-TICKS = 64
-"""Pixels for a panel's own ticks and title."""
+TICKS = 44
+"""Pixels for a panel's own ticks."""
 LONGEST = 24
 """Letters of a name at the end of a curve."""
+LONGEST_TITLE = 44
+"""Letters of a panel's title."""
+SIGMAS = 4.0
+"""Standard errors that a bar is long, to either side."""
 DECADES = 2.0
 """Coordinates that span more powers of ten than this are drawn on a logarithmic axis."""
 
@@ -45,6 +51,13 @@ class Curve:
     measured: Floats | None
     error: Floats | None
     rivals: Mapping[str, Floats]
+
+    @property
+    def drawn(self) -> tuple[Floats | None, ...]:
+        """What must be in sight: the line, the points and the ends of their bars."""
+        if self.measured is None or self.error is None:
+            return self.predicted, self.measured
+        return self.predicted, self.measured - SIGMAS * self.error, self.measured + SIGMAS * self.error
 
 
 def picture_of(result: Result, *, dark: bool = False, narrow: bool = False) -> go.Figure:
@@ -63,8 +76,8 @@ def claim_picture(
     dark: bool = False,
     narrow: bool = False,
 ) -> go.Figure:
-    """Prediction and, when there is one, measurement: a panel for each of the first three variables."""
-    names = _drawn(prediction, measured)[:PANELS]
+    """Prediction and, when there is one, measurement: a panel for each of the first two variables."""
+    names = _drawn(prediction, measured, rivals or {})[:PANELS]
     drawing = Drawing()
     said: list[str] = []
     for at, name in enumerate(names):
@@ -79,13 +92,26 @@ def claim_picture(
     return drawing.figure(alt, dark, f"claim {title}", stacked=narrow)
 
 
-def _drawn(prediction: Dataset, measured: Dataset | None) -> list[str]:
-    """Names worth a panel: what is measured, else what is predicted to be; numbers of any kind, at least one finite."""
+def _drawn(prediction: Dataset, measured: Dataset | None, rivals: Mapping[str, Dataset]) -> list[str]:
+    """Names worth a panel: what is measured, else what is predicted to be; first what most wrong formulas change."""
     names = list(shared_variables(prediction, measured)) if measured is not None else []
     if not names:
         names = [str(n) for n, v in prediction.data_vars.items() if "not_measured" not in v.attrs]
         names = [name for name in names if not name.endswith(ALLOWANCE)]
-    return [n for n in names if prediction[n].dtype.kind in "fiub" and np.isfinite(_numbers(prediction[n])).any()]
+    names = [n for n in names if prediction[n].dtype.kind in "fiub" and np.isfinite(_numbers(prediction[n])).any()]
+    return sorted(names, key=lambda name: -len(_wrong(prediction[name], rivals)))
+
+
+def _wrong(predicted: DataArray, rivals: Mapping[str, Dataset]) -> dict[str, DataArray]:
+    """The rivals' values of a variable, where they differ from the prediction."""
+    found = {name: data[predicted.name] for name, data in rivals.items() if predicted.name in data}
+    return {
+        name: values
+        for name, values in found.items()
+        if values.dims == predicted.dims
+        and values.shape == predicted.shape
+        and not np.allclose(_numbers(values), _numbers(predicted), equal_nan=True)
+    }
 
 
 def _beside(name: str, measured: Dataset | None) -> tuple[DataArray | None, DataArray | None]:
@@ -103,24 +129,19 @@ def _panel(
     dark: bool,
 ) -> tuple[str, float]:
     """Draw one variable; returns a sentence about it, and the pixels that the names at the ends of curves take."""
-    wrong = {name: data[predicted.name] for name, data in list(rivals.items())[:RIVALS] if predicted.name in data}
-    wrong = {
-        name: values
-        for name, values in wrong.items()
-        if values.dims == predicted.dims and not np.allclose(_numbers(values), _numbers(predicted), equal_nan=True)
-    }
+    wrong = dict(list(_wrong(predicted, rivals).items())[:RIVALS])
     label = str(predicted.attrs.get("long_name", predicted.name)).replace("_", " ")
-    small = predicted.ndim == 2 and min(predicted.shape) <= CURVES
-    if predicted.ndim > 1 and not small:
+    along = str(predicted.dims[int(np.argmax(predicted.shape))]) if predicted.dims else ""
+    ordered = along in predicted.coords or predicted.size <= CATEGORIES
+    if predicted.ndim > 2 or not ordered or (predicted.ndim == 2 and min(predicted.shape) > CURVES):
         curves = _against(predicted, found)
         titles, ticks = (f"predicted {label}", f"measured {label}"), None
     else:
-        along = str(predicted.dims[int(np.argmax(predicted.shape))]) if predicted.dims else ""
         curves = _along(predicted, found, wrong, along)
         titles, ticks = (along.replace("_", " "), label), _words(predicted, along)
     colours = theme.token_colours(max(len(curves), 3), dark)
     axes = {"xaxis": f"x{axis}", "yaxis": f"y{axis}"}
-    low, high = _span([part for curve in curves for part in (curve.predicted, curve.measured, *curve.rivals.values())])
+    low, high = _span([part for curve in curves for part in (*curve.drawn, *curve.rivals.values())])
     for curve, colour in zip(curves, colours, strict=False):
         _draw(drawing, curve, colour, dark, axes)
     x = np.concatenate([curve.x for curve in curves])
@@ -145,7 +166,19 @@ def _panel(
     across |= {"anchor": f"y{axis}", "type": "log" if log else "linear"}
     across |= {"tickvals": list(range(len(ticks))), "ticktext": ticks} if ticks is not None else {}
     across |= {"dtick": 1, "exponentformat": "power"} if log else {}
-    up = {"range": [low, high], "title": {"text": titles[1]}, "anchor": f"x{axis}"}
+    drawing.add_annotation(
+        x=0,
+        y=1,
+        text=theme.escape(_short(titles[1], LONGEST_TITLE)),
+        xanchor="left",
+        yanchor="bottom",
+        yshift=4,
+        xref=f"{axes['xaxis']} domain",
+        yref=f"{axes['yaxis']} domain",
+        showarrow=False,
+        font={"size": theme.TICK_SIZE, "color": theme.palette(dark).muted},
+    )
+    up = {"range": [low, high], "anchor": f"x{axis}"}
     drawing.update_layout(**{f"xaxis{axis}": across, f"yaxis{axis}": up})
     reach = max((theme.text_width(found.text, theme.SMALL_SIZE) for found in labels), default=0.0)
     return _sentence(label, curves[0]), reach + 8
@@ -203,7 +236,7 @@ def _draw(drawing: Drawing, curve: Curve, colour: str, dark: bool, axes: dict[st
     shown = theme.spaced(list(range(len(curve.x))), theme.MAX_MARKERS // 2)
     bars: dict[str, object] = {}
     if curve.error is not None and np.any(curve.error > 0):
-        bars = {"error_y": {"type": "data", "array": 4 * curve.error[shown], "thickness": 1.2, "width": 0}}
+        bars = {"error_y": {"type": "data", "array": SIGMAS * curve.error[shown], "thickness": 1.2, "width": 0}}
     drawing.add_scatter(
         x=curve.x[shown],
         y=curve.measured[shown],
@@ -225,8 +258,8 @@ def _names(curves: Sequence[Curve], colours: Sequence[str]) -> list[tuple[float,
     return ends + [(float(v[-1]), _short(f"× {name}"), theme.VERMILION) for c in curves for name, v in c.rivals.items()]
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1].rstrip()}…"
+def _short(name: str, longest: int = LONGEST) -> str:
+    return name if len(name) <= longest else f"{name[: longest - 1].rstrip()}…"
 
 
 def _positions(values: DataArray, along: str) -> Floats:

@@ -14,13 +14,13 @@ from scipy.special import digamma, polygamma
 from scipy.stats import chi2, chi2_contingency
 
 from theory.ccmc.simulation import state as samplers_state
+from theory.ccmc.simulation.cost import log_times
 from theory.ccmc.simulation.positions import distance
 from theory.ccmc.simulation.random_numbers import log_gamma_variate, repeats, streams, uniform
 from theory.ccmc.simulation.sampling import (
     choose_method,
     expected_events,
     generate_text,
-    log_times,
     simulate,
     tempered,
 )
@@ -32,7 +32,7 @@ STICKY = np.array([[0.95, 0.03, 0.02], [0.3, 0.6, 0.1], [0.5, 0.1, 0.4]])
 WITH_ZEROS = np.array([[0.0, 0.5, 0.5], [0.7, 0.3, 0.0], [0.0, 1.0, 0.0]])
 CHAINS = {"mixed": MIXED, "sticky": STICKY, "zeros": WITH_ZEROS}
 PROMPT = np.array([0, 2, 0, 1, 0])
-METHODS: Any = ("direct", "leap", "alias", "scan_rejection", "history_rejection")
+METHODS: Any = ("direct", "leap", "alias", "history_rejection")
 CURES: dict[str, dict[str, Any]] = {
     "warm": {"output_temperature": 2.0},
     "cold": {"output_temperature": 0.5},
@@ -178,7 +178,7 @@ def test_rejection_falls_back_on_the_exact_law_when_nothing_is_accepted() -> Non
     transition = np.array([[1e-4, 1 - 1e-4], [0.5, 0.5]])
     prompt = np.array([1] + [0] * 400)
     chance = (1 - 1e-4) / (1 - 1e-4 + 400e-4)
-    for options in ({"method": "scan_rejection"}, {"method": "history_rejection"}, {"recency_exponent": 1e-9}):
+    for options in ({"method": "history_rejection"}, {"recency_exponent": 1e-9}):
         text = simulate(transition, prompt, 402, [(7, run) for run in range(4000)], **options)
         deviation = (text.last[:, -1] == 1).mean() - chance
         assert abs(deviation) < 4 * np.sqrt(chance * (1 - chance) / 4000)

@@ -5,13 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from theory.ccmc.simulation.counts import record
+from theory.ccmc.problem import Floats, Integers
+from theory.ccmc.simulation.batch import Batch, arrived, count
 from theory.ccmc.simulation.random_numbers import uniform
 from theory.shared.compiled import compiled
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
-Words = npt.NDArray[np.uint64]
 Tokens = npt.NDArray[np.uint16]
 MOST_ADDED = 65_536
 """Tokens after which the tables are made anew at the latest (K^2 if that is more): the rest stays in the cache."""
@@ -56,25 +54,15 @@ def tabulate(mass: Floats, table: Floats, weight: Floats, keep: Floats, other: T
 
 @compiled
 def run_alias(
-    table: Floats,
-    times: Floats,
+    b: Batch,
     first: int,
     budget: float,
-    state: Words,
-    n: Floats,
-    counts: Floats,
-    last: Integers,
+    table: Floats,
     weight: Floats,
     keep: Floats,
     other: Tokens,
     added: Tokens,
     held: Integers,
-    place: Integers,
-    steps: Floats,
-    moves: Floats,
-    seen_counts: Floats,
-    seen_last: Integers,
-    seen_moves: Floats,
 ) -> int:
     """Sample from the weights ``N_j table[last, j]`` as a mixture: the text up to some moment, and what came since.
 
@@ -82,19 +70,16 @@ def run_alias(
     accepted with probability ``table[last, j]``. The tables are made anew when the second part has grown to a quarter
     of the text (at least K^2/4 tokens) or has been refused K^2 times: they cost no more than they save. ``held`` (4,)
     says for which run the tables are, how much has been added, how much may be, and how often it was refused.
-
-    Budget, records and the answer are as in :mod:`theory.ccmc.simulation.counts`.
     """
     size = len(table)
     waiting = np.zeros(size, dtype=np.int64)
-    counted = len(moves) > 0
-    for run in range(first, len(n)):
-        rng, N = state[run], counts[run]
+    for run in range(first, len(b.n)):
+        rng, N, moved = b.state[run], b.counts[run], b.moves[run]
         if held[0] != run:
             held[0], held[1], held[2], held[3] = run, 0, 0, 0
-        while place[run] < len(times):
-            target = times[place[run]]
-            now, k, spent, since, most, refused = n[run], last[run], 0.0, held[1], held[2], held[3]
+        while b.place[run] < len(b.times):
+            target = b.times[b.place[run]]
+            now, k, spent, since, most, refused = b.n[run], b.last[run], 0.0, held[1], held[2], held[3]
             while now < target and spent < budget:
                 if since >= most or refused > size * size:
                     tabulate(N, table, weight, keep, other, waiting)
@@ -116,14 +101,10 @@ def run_alias(
                 added[since] = j
                 since += 1
                 now += 1
-                N[j] += 1
-                if counted:
-                    moves[run, k, j] += 1
+                count(N, moved, k, j, 1.0)
                 k = j
             budget -= spent
-            steps[run] += spent
-            n[run], last[run], held[1], held[2], held[3] = now, k, since, most, refused
-            if now < target:
+            held[1], held[2], held[3] = since, most, refused
+            if not arrived(b, run, now, k, spent):
                 return run
-            record(run, place, counts, last, moves, seen_counts, seen_last, seen_moves)
-    return len(n)
+    return len(b.n)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,9 +9,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from theory.ccmc.problem import Floats, Integers
+from theory.ccmc.problem import Floats
 from theory.ccmc.simulation.random_numbers import Seed
-from theory.ccmc.simulation.state import LEAP_ALWAYS, Cures, Method, Runs
+from theory.ccmc.simulation.state import LEAP_ALWAYS, Method, Process, Runs
 from theory.core.errors import ParameterError
 
 MOST_TOKENS = 9_000_000_000_000_000
@@ -21,7 +20,6 @@ MOST_STEPS = 2e10
 """Steps that one call takes on: some ten minutes on one core."""
 MOST_TEXT = 250_000_000
 """Bytes of text kept at once, by the samplers that need the text."""
-LOWEST_TEMPERATURE = 0.05
 RECORDS = 60
 PILOT_STEPS, LONG_PILOT_STEPS, PILOT_TEXT = 5_000, 500_000, 10_000
 PILOT_SEEDS: tuple[Seed, ...] = tuple((2**63, pilot) for pilot in range(8))
@@ -34,48 +32,25 @@ OFTEN = 0.5
 """Leaps per token from which on a text counts as one that keeps switching."""
 ALWAYS = 1e5
 """So few tokens are generated without asking what they cost."""
-Asked = Literal["auto", "direct", "leap", "alias", "scan_rejection", "history_rejection"]
+Asked = Literal["auto", "direct", "leap", "alias", "history_rejection"]
 
 
-def checked_cures(
-    output_temperature: float = 1.0,
-    count_cap: int | None = None,
-    window: int | None = None,
-    recency_exponent: float = 0.0,
-) -> Cures:
-    """The cures as one value.
-
-    Raises:
-        ParameterError: a value is not allowed.
-    """
-    if not LOWEST_TEMPERATURE <= output_temperature < math.inf:
-        # At 0 the heaviest token would follow always; far below 0.05 the weights leave the range of floats.
-        raise ParameterError("output_temperature", output_temperature, f"a number from {LOWEST_TEMPERATURE}")
-    for name, value, least in (("count_cap", count_cap, 1), ("window", window, 2)):
-        if value is not None and (value != int(value) or value < least):
-            raise ParameterError(name, value, f"a whole number from {least}, or None")
-    if not 0 <= recency_exponent < math.inf:
-        raise ParameterError("recency_exponent", recency_exponent, "a number from 0")
-    return Cures(float(output_temperature), count_cap, window, float(recency_exponent))
-
-
-def checked_method(method: str, cures: Cures) -> Method:
-    """The method to use.
+def chosen_method(process: Process, n_tokens: float, asked: Asked = "auto") -> Method:
+    """The method that was asked for; by itself the fastest, see :func:`theory.ccmc.simulation.sampling.choose_method`.
 
     Raises:
         ParameterError: unknown, or it cannot sample the process with these cures.
     """
-    allowed: dict[Method, tuple[Method, ...]] = {
-        "leap": ("leap", "alias", "direct", "scan_rejection", "history_rejection"),
-        "direct": ("direct",),
-        "history_rejection": ("history_rejection",),
-        "window": (),
-    }
-    possible = allowed[usual_method(cures)]
-    for known in possible:
-        if method == known:
-            return known
-    raise ParameterError("method", method, f"one of {', '.join(('auto', *possible))} with these cures")
+    usual, *others = process.cures.methods
+    if asked == "auto":
+        n_left = n_tokens - len(process.prompt)
+        if usual != "leap" or len(process.table) <= FEW_TOKENS or not ALWAYS < n_left <= LONG:
+            return usual
+        return "alias" if Effort.of(process, n_tokens, "leap").steps(n_left) > OFTEN * n_left else "leap"
+    possible = [method for method in (usual, *others) if method != "window"]  # the window's is not to be asked for
+    if asked not in possible:
+        raise ParameterError("method", asked, f"one of {', '.join(('auto', *possible))} with these cures")
+    return asked
 
 
 def checked_times(times: npt.NDArray[Any] | None, start: int, n_tokens: float) -> Floats:
@@ -106,24 +81,6 @@ def log_times(start: float, end: float, count: int) -> Floats:
     return np.unique(np.concatenate([[start], np.round(np.geomspace(start, end, count)), [end]]).clip(start, end))
 
 
-def usual_method(cures: Cures) -> Method:
-    """The method for these cures, whatever the chain."""
-    if cures.window is not None or (cures.recency_exponent > 0 and cures.shaped):
-        return "window"
-    if cures.recency_exponent > 0:
-        return "history_rejection"
-    return "direct" if cures.shaped else "leap"
-
-
-def best_method(table: Floats, prompt: Integers, n_tokens: float, cures: Cures) -> Method:
-    """The fastest method: see :func:`theory.ccmc.simulation.sampling.choose_method`."""
-    usual, n_left = usual_method(cures), n_tokens - len(prompt)
-    if usual != "leap" or len(table) <= FEW_TOKENS or not ALWAYS < n_left <= LONG:
-        return usual
-    mixed = Effort.of(table, prompt, n_tokens, "leap", cures).steps(n_left) > OFTEN * n_left
-    return "alias" if mixed else "leap"
-
-
 @dataclass(frozen=True)
 class Effort:
     """Pilot runs: ``generated`` (P,) tokens in ``spent`` (P,) steps, which last grew as their power ``power``."""
@@ -132,23 +89,21 @@ class Effort:
     spent: Floats
     power: float
 
-    @classmethod
-    def of(
-        cls, table: Floats, prompt: Integers, n_tokens: float, method: Method, cures: Cures, budget: float = PILOT_STEPS
-    ) -> Effort:
+    @staticmethod
+    def of(process: Process, n_tokens: float, method: Method, budget: float = PILOT_STEPS) -> Effort:
         """Run each pilot for half the budget, then for the rest, and compare.
 
         Where it can, a pilot leaps at every turn: its steps then grow like the switches between tokens from the start.
         """
         if method == "direct":
-            return cls(np.ones(1), np.ones(1), 1.0)
-        start, end = float(len(prompt)), n_tokens
+            return Effort(np.ones(1), np.ones(1), 1.0)
+        start, end = float(len(process.prompt)), n_tokens
         budget = min(budget, max((n_tokens - start) / 1000, 500))  # a pilot costs little beside what it foresees
-        if method in ("history_rejection", "window") and cures.window is None:
+        if method in ("history_rejection", "window") and process.cures.window is None:
             end = min(n_tokens, start + PILOT_TEXT)
         halves: list[tuple[float, float, float, float]] = []
         for seed in PILOT_SEEDS:
-            run = Runs(table, prompt, end, [seed], method, cures, leap_below=LEAP_ALWAYS)
+            run = Runs(process, end, [seed], method, leap_below=LEAP_ALWAYS)
             run.spend(end, budget / 2)
             first = float(run.n[0] - start), float(run.steps[0])
             run.spend(end, budget / 2)
@@ -157,7 +112,7 @@ class Effort:
         # Pooled: a single pilot whose leader changes would say more about itself than about the chain.
         length = np.log(generated / early).sum()
         power = np.log(spent / fewer).sum() / length if length > 0 else 1.0
-        return cls(generated, spent, min(power, 1.0 if method in ("leap", "alias") else 2.0))
+        return Effort(generated, spent, min(power, 1.0 if method in ("leap", "alias") else 2.0))
 
     def steps(self, generated: float) -> float:
         """Expected number of steps of one run that generates so many tokens."""
@@ -169,32 +124,36 @@ class Effort:
         return float(max((length for length in lengths.tolist() if self.steps(length) <= budget), default=1.0))
 
 
-def refuse_endless(table: Floats, prompt: Integers, n_tokens: float, n_runs: int, method: Method, cures: Cures) -> None:
-    """Raise a ParameterError when the runs would take more steps than one call takes on."""
-    n_left = n_tokens - len(prompt)
-    if (
-        n_left * n_runs <= ALWAYS
-        or Effort.of(table, prompt, n_tokens, method, cures).steps(n_left) * n_runs <= MOST_STEPS
-    ):
-        return
+def effort_beyond(most: float, process: Process, n_tokens: float, n_runs: int, method: Method) -> Effort | None:
+    """What the runs take if that is more than ``most`` steps together; None if it is not."""
+    n_left = n_tokens - len(process.prompt)
+    if n_left * n_runs <= ALWAYS or Effort.of(process, n_tokens, method).steps(n_left) * n_runs <= most:
+        return None
     # A chain that collapses late looks endless to a short pilot.
-    effort = Effort.of(table, prompt, n_tokens, method, cures, LONG_PILOT_STEPS)
-    steps = effort.steps(n_left) * n_runs
-    if steps > MOST_STEPS:
-        why = "with these settings tokens are drawn one by one"
-        if method in ("leap", "alias"):
-            why = "this chain keeps switching between tokens, so that repeats cannot be drawn in one go"
-        elif cures.window is not None:
-            why = "tokens are drawn one by one until the window holds a single one"
-        most = f"at most about {effort.reach(MOST_STEPS / n_runs):.1g} for {n_runs} runs: {why} ({steps:.1g} steps)"
-        raise ParameterError("n_tokens", f"{n_tokens:.3g}", most)
+    effort = Effort.of(process, n_tokens, method, LONG_PILOT_STEPS)
+    return effort if effort.steps(n_left) * n_runs > most else None
 
 
-def lots(seeds: Sequence[Seed], n_tokens: float, method: Method, cures: Cures) -> Iterator[Sequence[Seed]]:
+def refuse_endless(process: Process, n_tokens: float, n_runs: int, method: Method) -> None:
+    """Raise a ParameterError when the runs would take more steps than one call takes on."""
+    effort = effort_beyond(MOST_STEPS, process, n_tokens, n_runs, method)
+    if effort is None:
+        return
+    why = "with these settings tokens are drawn one by one"
+    if method in ("leap", "alias"):
+        why = "this chain keeps switching between tokens, so that repeats cannot be drawn in one go"
+    elif process.cures.window is not None:
+        why = "tokens are drawn one by one until the window holds a single one"
+    steps = effort.steps(n_tokens - len(process.prompt)) * n_runs
+    most = f"at most about {effort.reach(MOST_STEPS / n_runs):.1g} for {n_runs} runs: {why} ({steps:.1g} steps)"
+    raise ParameterError("n_tokens", f"{n_tokens:.3g}", most)
+
+
+def lots(process: Process, seeds: Sequence[Seed], n_tokens: float, method: Method) -> Iterator[Sequence[Seed]]:
     """The seeds in lots whose texts fit into memory together."""
-    size = len(seeds)
+    size, window = len(seeds), process.cures.window
     if method in ("history_rejection", "window"):
-        size = int(MOST_TEXT // (n_tokens if cures.window is None else cures.window))
+        size = int(MOST_TEXT // (n_tokens if window is None else window))
         if size == 0:
             raise ParameterError("n_tokens", f"{n_tokens:.3g}", f"at most {MOST_TEXT:,}: the text itself is kept")
     for start in range(0, max(len(seeds), 1), max(size, 1)):  # no seeds at all are refused where they are read
@@ -207,7 +166,6 @@ def step_seconds(method: Method, vocab_size: int) -> float:
         "direct": (25e-9, 6e-10),
         "leap": (60e-9, 8e-10),
         "alias": (25e-9, 2e-10),
-        "scan_rejection": (20e-9, 4e-10),
         "history_rejection": (60e-9, 5e-11),
         "window": (40e-9, 1.2e-9),
     }[method]

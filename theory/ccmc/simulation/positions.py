@@ -1,7 +1,7 @@
 """Compiled samplers that keep the text itself: history rejection, and windows or recency weights position by position.
 
-``text`` (R, span) is a ring: position i sits at ``i % span``. Budget, records and the answer are as in
-:mod:`theory.ccmc.simulation.counts`; an answer of -1 - r says that in run r no token of the window can follow.
+``text`` (R, span) is a ring: position i sits at ``i % span``. An answer of -1 - r says that in run r no token of the
+window can follow.
 """
 
 from __future__ import annotations
@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from theory.ccmc.simulation.counts import MOST_TRIES, pick, record, shaped_weight, weigh
-from theory.ccmc.simulation.random_numbers import uniform
+from theory.ccmc.problem import Floats
+from theory.ccmc.simulation.batch import MOST_TRIES, Batch, arrived, count, pick, shaped_weight, weigh
+from theory.ccmc.simulation.random_numbers import Words, uniform
 from theory.shared.compiled import compiled
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
-Words = npt.NDArray[np.uint64]
 Text = npt.NDArray[Any]
 
 
@@ -51,36 +49,18 @@ def distance(state: Words, furthest: float, decay: float) -> int:
 
 
 @compiled
-def run_history(
-    table: Floats,
-    decay: float,
-    times: Floats,
-    first: int,
-    budget: float,
-    state: Words,
-    n: Floats,
-    counts: Floats,
-    last: Integers,
-    text: Text,
-    place: Integers,
-    steps: Floats,
-    moves: Floats,
-    seen_counts: Floats,
-    seen_last: Integers,
-    seen_moves: Floats,
-) -> int:
+def run_history(b: Batch, first: int, budget: float, table: Floats, decay: float, text: Text) -> int:
     """Propose the token at a past position, position i with weight ``distance^-decay``; accept with ``table[last, j]``.
 
     After as many tries as there are positions (at least 64) the law is summed over them instead: at most twice the
     cost of always doing so.
     """
-    scratch, mass = np.zeros(counts.shape[1]), np.zeros(counts.shape[1])
-    counted = len(moves) > 0
-    for run in range(first, len(n)):
-        rng, N, past = state[run], counts[run], text[run]
-        while place[run] < len(times):
-            target = times[place[run]]
-            now, k, spent = n[run], last[run], 0.0
+    scratch, mass = np.zeros(len(table)), np.zeros(len(table))
+    for run in range(first, len(b.n)):
+        rng, N, moved, past = b.state[run], b.counts[run], b.moves[run], text[run]
+        while b.place[run] < len(b.times):
+            target = b.times[b.place[run]]
+            now, k, spent = b.n[run], b.last[run], 0.0
             while now < target and spent < budget:
                 row = table[k]
                 j, tries, here = -1, 0, int(now)
@@ -99,41 +79,26 @@ def run_history(
                         continue
                 past[here] = j
                 now += 1
-                N[j] += 1
-                if counted:
-                    moves[run, k, j] += 1
+                count(N, moved, k, j, 1.0)
                 k = j
             budget -= spent
-            steps[run] += spent
-            n[run], last[run] = now, k
-            if now < target:
+            if not arrived(b, run, now, k, spent):
                 return run
-            record(run, place, counts, last, moves, seen_counts, seen_last, seen_moves)
-    return len(n)
+    return len(b.n)
 
 
 @compiled
 def run_window(
+    b: Batch,
+    first: int,
+    budget: float,
     table: Floats,
     exponent: float,
     cap: float,
     weights: Floats,
-    times: Floats,
-    first: int,
-    budget: float,
-    state: Words,
-    n: Floats,
-    counts: Floats,
     inside: Floats,
-    last: Integers,
     text: Text,
     fixed_at: Floats,
-    place: Integers,
-    steps: Floats,
-    moves: Floats,
-    seen_counts: Floats,
-    seen_last: Integers,
-    seen_moves: Floats,
 ) -> int:
     """Attend to the last ``span`` positions with weights ``min(N_j, cap)^exponent table[last, j]``.
 
@@ -141,25 +106,23 @@ def run_window(
     positions, added up anew for each token; without (length 0), N_j is the count. Once the window holds one token, the
     rest is decided and costs nothing; ``fixed_at`` (R,) says when that was.
     """
-    scratch, mass = np.zeros(counts.shape[1]), np.zeros(counts.shape[1])
-    counted = len(moves) > 0
+    scratch, mass = np.zeros(len(table)), np.zeros(len(table))
     span = text.shape[1]
     plain = exponent == 1 and cap == np.inf
-    for run in range(first, len(n)):
-        rng, N, past, held = state[run], counts[run], text[run], inside[run]
-        while place[run] < len(times):
-            target = float(times[place[run]])
-            now, k, spent = n[run], last[run], 0.0
+    for run in range(first, len(b.n)):
+        rng, N, moved = b.state[run], b.counts[run], b.moves[run]
+        past, held = text[run], inside[run]
+        while b.place[run] < len(b.times):
+            target = float(b.times[b.place[run]])
+            now, k, spent = b.n[run], b.last[run], 0.0
             while now < target and spent < budget:
                 row, filled = table[k], min(now, float(span))
                 if held[k] == filled and row[k] > 0:
                     if np.isnan(fixed_at[run]):
                         fixed_at[run] = now
                         past[:] = k
-                    N[k] += target - now
+                    count(N, moved, k, k, target - now)
                     held[k] = min(target, float(span))
-                    if counted:
-                        moves[run, k, k] += target - now
                     now = target
                     continue
                 at = int(now) % span
@@ -177,7 +140,7 @@ def run_window(
                 spent += 1
                 total = weigh(mass, row)
                 if total <= 0:
-                    n[run], last[run] = now, k
+                    b.last[run] = k
                     return -1 - run
                 j = pick(mass, row, scratch, uniform(rng) * total)
                 if scratch[j] <= 0:
@@ -187,14 +150,9 @@ def run_window(
                 past[at] = j
                 held[j] += 1
                 now += 1
-                N[j] += 1
-                if counted:
-                    moves[run, k, j] += 1
+                count(N, moved, k, j, 1.0)
                 k = j
             budget -= spent
-            steps[run] += spent
-            n[run], last[run] = now, k
-            if now < target:
+            if not arrived(b, run, now, k, spent):
                 return run
-            record(run, place, counts, last, moves, seen_counts, seen_last, seen_moves)
-    return len(n)
+    return len(b.n)

@@ -15,33 +15,20 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 import numpy.typing as npt
 
-from theory.ccmc.problem import Floats, Integers, checked_prompt, checked_transition
+from theory.ccmc.problem import Floats, Integers
 from theory.ccmc.simulation.cost import (
     Asked,
     Effort,
-    best_method,
-    checked_cures,
-    checked_method,
     checked_times,
-    log_times,
+    chosen_method,
+    effort_beyond,
     lots,
     refuse_endless,
-    usual_method,
 )
 from theory.ccmc.simulation.random_numbers import Seed
-from theory.ccmc.simulation.state import Cures, Method, Runs, weight_table
+from theory.ccmc.simulation.state import Cures, Method, Process, Runs, Seen
 from theory.core.errors import ParameterError
 
-__all__ = (
-    "CureOptions",
-    "Trajectories",
-    "choose_method",
-    "expected_events",
-    "generate_text",
-    "log_times",
-    "simulate",
-    "tempered",
-)
 MOST_SHOWN = 100_000
 AT_ONCE = 4096
 
@@ -104,16 +91,15 @@ def simulate(
         DataError: P or the prompt is not usable, or nothing can follow a token.
         Cancelled: ``stop()`` turned true.
     """
-    table, start, chosen_cures = _prepared(transition, prompt, cures)
-    moments = checked_times(times, len(start), n_tokens)
-    automatic = method == "auto"
-    chosen = best_method(table, start, n_tokens, chosen_cures) if automatic else checked_method(method, chosen_cures)
-    refuse_endless(table, start, n_tokens, len(seeds), chosen, chosen_cures)
+    process = Process.of(transition, prompt, Cures(**cures))
+    moments = checked_times(times, len(process.prompt), n_tokens)
+    chosen = chosen_method(process, n_tokens, method)
+    refuse_endless(process, n_tokens, len(seeds), chosen)
     batches: list[Runs] = []
-    seen: list[tuple[Floats, Integers, Floats]] = []
+    seen: list[Seen] = []
     done = 0
-    for lot in lots(seeds, n_tokens, chosen, chosen_cures):
-        batches.append(Runs(table, start, n_tokens, lot, chosen, chosen_cures, transitions_counted))
+    for lot in lots(process, seeds, n_tokens, chosen):
+        batches.append(Runs(process, n_tokens, lot, chosen, transitions_counted))
         seen.append(batches[-1].follow(moments, stop, _part(progress, done / len(seeds), len(lot) / len(seeds))))
         done += len(lot)
     counts, last, moves = (np.concatenate(parts) for parts in zip(*seen, strict=True))
@@ -124,7 +110,7 @@ def simulate(
         moves if transitions_counted else None,
         chosen,
         np.concatenate([runs.steps for runs in batches]),
-        None if chosen_cures.window is None else np.concatenate([runs.fixed_at for runs in batches]),
+        None if process.cures.window is None else np.concatenate([runs.fixed_at for runs in batches]),
     )
 
 
@@ -138,13 +124,14 @@ def generate_text(
     Raises:
         ParameterError, DataError: as :func:`simulate`.
     """
-    table, start, chosen_cures = _prepared(transition, prompt, cures)
+    process = Process.of(transition, prompt, Cures(**cures))
+    start = process.prompt
     if not len(start) <= n_tokens <= MOST_SHOWN:
         raise ParameterError("n_tokens", n_tokens, f"a whole number from {len(start)} (the prompt) to {MOST_SHOWN:,}")
-    usual = usual_method(chosen_cures)
+    usual = process.cures.methods[0]
     method: Method = "direct" if usual == "leap" else usual
-    refuse_endless(table, start, n_tokens, 1, method, chosen_cures)
-    runs = Runs(table, start, n_tokens, [seed], method, chosen_cures)
+    refuse_endless(process, n_tokens, 1, method)
+    runs = Runs(process, n_tokens, [seed], method)
     ends = [*range(len(start), n_tokens, AT_ONCE), n_tokens]
     parts = [runs.follow(np.arange(begin + 1.0, end + 1))[1][0] for begin, end in pairwise(ends)]
     return np.concatenate([start, *parts])
@@ -162,7 +149,6 @@ def choose_method(transition: Floats, prompt: Integers, n_tokens: float, **cures
     whole context read  0.030 / 0.031 / 0.031 / 0.030   0.030 / 0.029 / 0.030 / 0.030
     direct              54 / 54 / 30 / 13               51 / 31 / 13 / 6.5
     alias               47 / 56 / 58 / 33               47 / 50 / 42 / 17
-    scan rejection      83 / 81 / 78 / 52               38 / 23 / 11 / 5.2
     history rejection   51 / 53 / 49 / 39               25 / 27 / 27 / 22
     leap                2e7 / 1e9 / 6e8 / 1e8           48 / 29 / 14 / 6.3
     ==================  ==============================  =============================
@@ -177,8 +163,7 @@ def choose_method(transition: Floats, prompt: Integers, n_tokens: float, **cures
     Raises:
         ParameterError, DataError: as :func:`simulate`.
     """
-    table, start, chosen_cures = _prepared(transition, prompt, cures)
-    return best_method(table, start, n_tokens, chosen_cures)
+    return chosen_method(Process.of(transition, prompt, Cures(**cures)), n_tokens)
 
 
 def expected_events(transition: Floats, prompt: Integers, n_tokens: float, **cures: Unpack[CureOptions]) -> float:
@@ -187,9 +172,24 @@ def expected_events(transition: Floats, prompt: Integers, n_tokens: float, **cur
     Raises:
         ParameterError, DataError: as :func:`simulate`.
     """
-    table, start, chosen_cures = _prepared(transition, prompt, cures)
-    method = best_method(table, start, n_tokens, chosen_cures)
-    return Effort.of(table, start, n_tokens, method, chosen_cures).steps(n_tokens - len(start))
+    process = Process.of(transition, prompt, Cures(**cures))
+    return Effort.of(process, n_tokens, chosen_method(process, n_tokens)).steps(n_tokens - len(process.prompt))
+
+
+def affordable_tokens(
+    steps: float, transition: Floats, prompt: Integers, n_tokens: float, n_runs: int, **cures: Unpack[CureOptions]
+) -> float:
+    """The longest text, up to ``n_tokens``, that ``n_runs`` runs reach in about so many ``steps`` together.
+
+    It follows from pilot runs with seeds of their own, so that it is the same on every machine.
+
+    Raises:
+        ParameterError, DataError: as :func:`simulate`.
+    """
+    process = Process.of(transition, prompt, Cures(**cures))
+    effort = effort_beyond(steps, process, n_tokens, n_runs, chosen_method(process, n_tokens))
+    start = len(process.prompt)
+    return n_tokens if effort is None else min(n_tokens, start + effort.reach(steps / n_runs))
 
 
 def tempered(transition: Floats, attention_temperature: float) -> Floats:
@@ -202,13 +202,6 @@ def tempered(transition: Floats, attention_temperature: float) -> Floats:
         raise ParameterError("attention_temperature", attention_temperature, "a positive number")
     powers = (transition / transition.max(axis=1, keepdims=True)) ** (1 / attention_temperature)
     return powers / powers.sum(axis=1, keepdims=True)
-
-
-def _prepared(transition: Floats, prompt: Integers, options: CureOptions) -> tuple[Floats, Integers, Cures]:
-    cures = checked_cures(**options)
-    checked = checked_transition(transition)
-    start = checked_prompt(prompt, len(checked))
-    return weight_table(checked, start, cures.exponent), start, cures
 
 
 def _part(progress: Callable[[float], None] | None, done: float, share: float) -> Callable[[float], None] | None:

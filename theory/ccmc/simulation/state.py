@@ -1,37 +1,56 @@
-"""The state of a batch of runs, and how the compiled samplers advance it: in chunks, so that they can be stopped."""
+"""The process with its cures, and batches of its runs: advanced in chunks, so that they can be stopped."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from theory.ccmc.problem import Floats, Integers
+from theory.ccmc.problem import Floats, Integers, checked_prompt, checked_transition
 from theory.ccmc.simulation.alias import MOST_ADDED, run_alias
-from theory.ccmc.simulation.counts import run_counts, run_scan
+from theory.ccmc.simulation.batch import Batch
+from theory.ccmc.simulation.counts import run_counts
 from theory.ccmc.simulation.positions import run_history, run_window
 from theory.ccmc.simulation.random_numbers import Seed, streams
-from theory.core.errors import Cancelled, DataError
+from theory.core.errors import Cancelled, DataError, ParameterError
 
-Method = Literal["direct", "leap", "alias", "scan_rejection", "history_rejection", "window"]
+Method = Literal["direct", "leap", "alias", "history_rejection", "window"]
+Seen = tuple[Floats, Integers, Floats]
+"""Counts (R, M, K), last tokens (R, M) and moves (R, M, K, K), or (R, M, 0, 0), at M record times."""
 LEAP_BELOW = 0.1
 """Repeats are drawn in one go when the other tokens weigh less than this times the last one: 10 repeats or more."""
 LEAP_ALWAYS, LEAP_NEVER = 1e300, -1.0
+LOWEST_TEMPERATURE = 0.05
+"""At 0 the heaviest token would follow always; far below 0.05 the weights leave the range of floats."""
 CHUNK = 2_000_000
 """Steps between two looks at ``stop``: about a tenth of a second."""
 
 
 @dataclass(frozen=True)
 class Cures:
-    """What changes the weights of the plain process, all of them off by default."""
+    """What changes the weights of the plain process, all of them off by default.
+
+    Raises:
+        ParameterError: a value is not allowed.
+    """
 
     output_temperature: float = 1.0
     count_cap: int | None = None
     window: int | None = None
     recency_exponent: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not LOWEST_TEMPERATURE <= self.output_temperature < math.inf:
+            raise ParameterError("output_temperature", self.output_temperature, f"a number from {LOWEST_TEMPERATURE}")
+        for name, value, least in (("count_cap", self.count_cap, 1), ("window", self.window, 2)):
+            if value is not None and (value != int(value) or value < least):
+                raise ParameterError(name, value, f"a whole number from {least}, or None")
+        if not 0 <= self.recency_exponent < math.inf:
+            raise ParameterError("recency_exponent", self.recency_exponent, "a number from 0")
 
     @property
     def exponent(self) -> float:
@@ -45,6 +64,35 @@ class Cures:
     def shaped(self) -> bool:
         """Whether a token's weight is not simply proportional to its count."""
         return self.exponent != 1 or self.count_cap is not None
+
+    @property
+    def methods(self) -> tuple[Method, ...]:
+        """The samplers of this process, whatever the chain; the usual one first."""
+        if self.window is not None or (self.recency_exponent > 0 and self.shaped):
+            return ("window",)
+        if self.recency_exponent > 0:
+            return ("history_rejection",)
+        return ("direct",) if self.shaped else ("leap", "alias", "direct", "history_rejection")
+
+
+@dataclass(frozen=True, eq=False)
+class Process:
+    """What is sampled: ``table`` (K, K) of weights, see :func:`weight_table`, from a ``prompt`` (L,), with cures."""
+
+    table: Floats
+    prompt: Integers
+    cures: Cures
+
+    @staticmethod
+    def of(transition: Floats, prompt: Integers, cures: Cures) -> Process:
+        """From user input.
+
+        Raises:
+            DataError: P or the prompt is not usable, or nothing can follow a token.
+        """
+        checked = checked_transition(transition)
+        start = checked_prompt(prompt, len(checked))
+        return Process(weight_table(checked, start, cures.exponent), start, cures)
 
 
 def weight_table(transition: Floats, prompt: Integers, exponent: float) -> Floats:
@@ -82,110 +130,82 @@ def dead_end(token: int) -> DataError:
 
 
 class Runs:
-    """Independent runs from one prompt, with what was seen of them at the record times."""
+    """Independent runs of a process, with what was seen of them at the record times."""
 
     def __init__(
         self,
-        table: Floats,
-        prompt: Integers,
+        process: Process,
         n_tokens: float,
         seeds: Sequence[Seed],
         method: Method,
-        cures: Cures,
         transitions_counted: bool = False,
         leap_below: float | None = None,
     ) -> None:
+        table, prompt, cures = process.table, process.prompt, process.cures
         R, K = len(seeds), len(table)
-        self.table, self.cures = table, cures
-        self.method: Method = method
-        self.leap_below = (LEAP_BELOW if leap_below is None else leap_below) if method == "leap" else LEAP_NEVER
         self.state = streams(seeds)
         self.n = np.full(R, float(len(prompt)))
         self.counts = np.tile(np.bincount(prompt, minlength=K).astype(np.float64), (R, 1))
         self.last = np.full(R, int(prompt[-1]))
         self.steps = np.zeros(R)
-        self.moves = np.zeros((R, K, K) if transitions_counted else (0, 0, 0))
+        self.moves = np.zeros((R, K, K) if transitions_counted else (R, 0, 0))
         self.fixed_at = np.full(R, np.nan)
+        self._sampler: Callable[..., int]
+        self._own: tuple[Any, ...]
         match method:
             case "direct" | "leap":
-                self.mass = np.minimum(self.counts, cures.cap) ** cures.exponent if cures.shaped else self.counts
-                self.columns = np.ascontiguousarray(table.T)
-                self.totals = self.mass @ self.columns
-                self.pending, self.age = np.full(R, -1.0), np.zeros(R, dtype=np.int64)
+                leaping = (LEAP_BELOW if leap_below is None else leap_below) if method == "leap" else LEAP_NEVER
+                mass = np.minimum(self.counts, cures.cap) ** cures.exponent if cures.shaped else self.counts
+                columns = np.ascontiguousarray(table.T)
+                waiting = (np.full(R, -1.0), np.zeros(R, dtype=np.int64))
+                self._sampler = run_counts
+                self._own = (table, columns, cures.exponent, cures.cap, leaping, mass, mass @ columns, *waiting)
             case "alias":
-                self.weight, self.keep = np.zeros(K), np.zeros((K, K))
-                self.other, self.added = (
-                    np.zeros((K, K), dtype=np.uint16),
-                    np.zeros(max(MOST_ADDED, K * K), dtype=np.uint16),
-                )
-                self.held = np.array([-1, 0, 0, 0])
-            case "scan_rejection":
-                self.order = np.argsort(-self.counts, axis=1, kind="stable")
-                self.rank = np.argsort(self.order, axis=1)
+                added = np.zeros(max(MOST_ADDED, K * K), dtype=np.uint16)
+                tables = (np.zeros(K), np.zeros((K, K)), np.zeros((K, K), dtype=np.uint16))
+                self._sampler, self._own = run_alias, (table, *tables, added, np.array([-1, 0, 0, 0]))
             case "history_rejection" | "window":
                 span = int(n_tokens) if cures.window is None else cures.window
                 kept = prompt[-span:]
-                self.text = np.zeros((R, span), dtype=np.uint8 if K <= 256 else np.uint16)
-                self.text[:, np.arange(len(prompt) - len(kept), len(prompt)) % span] = kept
-                self.inside = np.tile(np.bincount(kept, minlength=K).astype(np.float64), (R, 1))
-                weighted = method == "window" and cures.recency_exponent > 0
-                self.weights = np.arange(1.0, span * weighted + 1) ** -cures.recency_exponent
+                text = np.zeros((R, span), dtype=np.uint8 if K <= 256 else np.uint16)
+                text[:, np.arange(len(prompt) - len(kept), len(prompt)) % span] = kept
+                inside = np.tile(np.bincount(kept, minlength=K).astype(np.float64), (R, 1))
+                if method == "history_rejection":
+                    self._sampler, self._own = run_history, (table, float(cures.recency_exponent), text)
+                else:
+                    weights = np.arange(1.0, span * (cures.recency_exponent > 0) + 1) ** -cures.recency_exponent
+                    own = (cures.exponent, cures.cap, weights, inside, text, self.fixed_at)
+                    self._sampler, self._own = run_window, (table, *own)
 
     def follow(
         self, times: Floats, stop: Callable[[], bool] | None = None, progress: Callable[[float], None] | None = None
-    ) -> tuple[Floats, Integers, Floats]:
-        """Counts (R, M, K), last tokens (R, M) and moves (R, M, K, K) at ``times`` (M,), which rise from the present.
+    ) -> Seen:
+        """What is seen at ``times`` (M,), which rise from the present.
 
         Raises:
             Cancelled: ``stop()`` turned true. DataError: in a window, nothing could follow a token.
         """
-        R, M, K = len(self.n), len(times), len(self.table)
-        seen = np.zeros((R, M, K)), np.zeros((R, M), dtype=np.int64), np.zeros((len(self.moves), M, K, K))
-        place = np.zeros(R, dtype=np.int64)
-        run = 0
+        batch, run, R = self._towards(times), 0, len(self.n)
         while run < R:
-            run = self._advance(times, run, CHUNK, place, seen)
-            if run < 0:
-                raise dead_end(int(self.last[-1 - run]))
+            run = self._advance(batch, run, CHUNK)
             if stop is not None and stop():
                 raise Cancelled
             if progress is not None:
                 progress(min((run + (self.n[run] / times[-1] if run < R else 0)) / R, 1.0))
-        return seen
+        return batch[-3:]
 
     def spend(self, n_tokens: float, budget: float) -> None:
         """Advance towards ``n_tokens`` for at most ``budget`` steps, recording nothing."""
-        times, R, K = np.array([float(n_tokens)]), len(self.n), len(self.table)
-        seen = np.zeros((R, 1, K)), np.zeros((R, 1), dtype=np.int64), np.zeros((len(self.moves), 1, K, K))
-        run = self._advance(times, 0, budget, np.zeros(R, dtype=np.int64), seen)
+        self._advance(self._towards(np.array([float(n_tokens)])), 0, budget)
+
+    def _towards(self, times: npt.NDArray[Any]) -> Batch:
+        (R, K), M = self.counts.shape, len(times)
+        seen = np.zeros((R, M, K)), np.zeros((R, M), dtype=np.int64), np.zeros((R, M, *self.moves.shape[1:]))
+        own = (self.state, self.n, self.counts, self.last, self.steps, self.moves)
+        return Batch(np.asarray(times, dtype=np.float64), np.zeros(R, dtype=np.int64), *own, *seen)
+
+    def _advance(self, batch: Batch, run: int, budget: float) -> int:
+        run = self._sampler(batch, run, float(budget), *self._own)
         if run < 0:
             raise dead_end(int(self.last[-1 - run]))
-
-    def _advance(
-        self,
-        times: Floats,
-        run: int,
-        budget: float,
-        place: npt.NDArray[np.int64],
-        seen: tuple[Floats, Integers, Floats],
-    ) -> int:
-        table, exponent, cap = self.table, self.cures.exponent, self.cures.cap
-        when, state, n, counts, last = (times, run, float(budget)), self.state, self.n, self.counts, self.last
-        end = (place, self.steps, self.moves, *seen)
-        match self.method:
-            case "direct" | "leap":
-                weights = (self.mass, self.totals, last, self.pending, self.age)
-                return run_counts(
-                    table, self.columns, exponent, cap, self.leap_below, *when, state, n, counts, *weights, *end
-                )
-            case "alias":
-                tables = (self.weight, self.keep, self.other, self.added, self.held)
-                return run_alias(table, *when, state, n, counts, last, *tables, *end)
-            case "scan_rejection":
-                return run_scan(table, *when, state, n, counts, last, self.order, self.rank, *end)
-            case "history_rejection":
-                decay = float(self.cures.recency_exponent)
-                return run_history(table, decay, *when, state, n, counts, last, self.text, *end)
-            case "window":
-                own = (self.inside, last, self.text, self.fixed_at)
-                return run_window(table, exponent, cap, self.weights, *when, state, n, counts, *own, *end)
+        return run

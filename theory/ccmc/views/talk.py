@@ -10,7 +10,7 @@ import numpy.typing as npt
 from xarray import Dataset
 
 from theory.ccmc.problem import Chain
-from theory.ccmc.simulation.sampling import log_times
+from theory.ccmc.simulation.cost import log_times
 from theory.ccmc.two_tokens import two_tokens
 from theory.ccmc.views.runs import TIMES, all_shares, names_of, reached, some_shares
 from theory.ccmc.views.simplex import flow

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from theory.ccmc.problem import Floats, Integers
 from theory.ccmc.simulation.random_numbers import Words
 from theory.shared.compiled import compiled, inlined

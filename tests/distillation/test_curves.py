@@ -46,8 +46,9 @@ def test_tuned_ridge_is_the_best_penalty(noise: float) -> None:
 
 
 def test_gain_map_has_nothing_to_gain_on_equal_eigenvalues() -> None:
-    found = gain_map(np.array([0.0, 2.0]), np.array([0.1, 0.4, 0.9]), 500, 1.5)
-    assert found[0] == pytest.approx(1, abs=1e-9)
+    found, floor = gain_map(np.array([0.0, 2.0]), np.array([0.1, 0.4, 0.9]), 500, 1.5)
+    assert found[0] == pytest.approx(1, abs=1e-9) and floor[0] == pytest.approx([0.1, 0.4, 0.1])
+    assert (floor < found).all()
     assert found[1, 1] == pytest.approx(0.08325 / 0.11937, abs=1e-4)
 
 

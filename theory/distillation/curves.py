@@ -132,26 +132,28 @@ def tuned_ridge(
 
 def gain_map(
     spectrum_exponents: Floats, sample_ratios: Floats, n_features: int, signal_exponent: float, noise: float = 0.0
-) -> Floats:
-    """Optimal over strong risk (exponents, ratios), for power laws at ``n = ratio * n_features``.
+) -> tuple[Floats, Floats]:
+    """Optimal over strong risk (exponents, ratios) for power laws at ``n = ratio * n_features``, and its floor.
+
+    The floor min(Omega, 1 - Omega) is the smallest ratio that any truth allows (without noise).
 
     Raises:
         ParameterError: a ratio is not between 0 and 1; negative noise.
 
-    >>> gain_map(np.array([0.0]), np.array([0.5]), 20, 1.5).round(9).tolist()
-    [[1.0]]
+    >>> [found.round(9).tolist() for found in gain_map(np.array([0.0]), np.array([0.5]), 20, 1.5)]
+    [[[1.0]], [[0.5]]]
     """
     at_least(2, n_features=n_features)
     wrong = [ratio for ratio in sample_ratios.tolist() if not 0 < ratio < 1]
     if wrong:
         raise ParameterError("sample_ratios", wrong[0], "numbers between 0 and 1: then the student interpolates")
     index = np.arange(1, n_features + 1, dtype=np.float64)
-    rows: list[Floats] = []
+    rows: list[tuple[Floats, Floats]] = []
     for exponent in spectrum_exponents:
         signal = index ** ((exponent - signal_exponent) / 2)
         found = learning_curves(index**-exponent, signal, sample_ratios * n_features, noise)
-        rows.append(found.optimal / found.strong)
-    return np.array(rows)
+        rows.append((found.optimal / found.strong, np.minimum(found.overfitting, found.one_minus_overfitting)))
+    return np.array([ratio for ratio, _ in rows]), np.array([floor for _, floor in rows])
 
 
 def local_slopes(

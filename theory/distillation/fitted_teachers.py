@@ -8,7 +8,7 @@ Two such maps are the two-stage risk of arXiv 2410.18837 (our reconstruction); m
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -75,10 +75,9 @@ def two_stage(
     mean, variance = np.concatenate([fitted.mean, rest]), np.concatenate([fitted.variance, rest])
     if teacher_basis is not None:
         mean, variance = teacher_basis @ mean, teacher_basis**2 @ variance
-    teacher = _judged(mean, variance, fitted.gamma2, fitted.free_samples, eigenvalues, signal)
-    found = stats(eigenvalues, n_samples, ridge)
-    final = _after(found, eigenvalues, n_samples, mean, variance, noise_target)
-    return _judged(final.mean, final.variance, final.gamma2, final.free_samples, eigenvalues, signal), teacher
+    teacher = _judged(replace(fitted, mean=mean, variance=variance), eigenvalues, signal)
+    final = _after(stats(eigenvalues, n_samples, ridge), eigenvalues, n_samples, mean, variance, noise_target)
+    return _judged(final, eigenvalues, signal), teacher
 
 
 def generations(
@@ -106,7 +105,7 @@ def generations(
         spectrum = _unpenalised(eigenvalues, size, weights)
         fitted = _after(spectrum, eigenvalues, size, mean, variance, noise, weights)
         mean, variance = fitted.mean, fitted.variance
-        found.append(_judged(mean, variance, fitted.gamma2, fitted.free_samples, eigenvalues, signal, weights))
+        found.append(_judged(fitted, eigenvalues, signal, weights))
     return found
 
 
@@ -180,14 +179,6 @@ def _after(
     return Stage(found.learnt_fraction * mean, spread, gamma2, found.free_samples, float("nan"))
 
 
-def _judged(
-    mean: Floats,
-    variance: Floats,
-    gamma2: float,
-    free_samples: float,
-    eigenvalues: Floats,
-    signal: Floats,
-    weights: Floats | None = None,
-) -> Stage:
+def _judged(stage: Stage, eigenvalues: Floats, signal: Floats, weights: Floats | None = None) -> Stage:
     count = eigenvalues if weights is None else weights * eigenvalues
-    return Stage(mean, variance, gamma2, free_samples, float(count @ ((mean - signal) ** 2 + variance)))
+    return replace(stage, risk=float(count @ ((stage.mean - signal) ** 2 + stage.variance)))

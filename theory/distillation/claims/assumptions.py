@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from theory.core.vocabulary import Assumption
 from theory.distillation.effective_ridge import Stats
 from theory.distillation.parameters import Params
-from theory.distillation.problem import Regression
+from theory.distillation.problem import Floats, Regression
 from theory.distillation.simulation.students import SINGULAR
 
 FEWEST_FREE = 8.0
@@ -39,11 +41,23 @@ def commuting(params: Params) -> Assumption:
     return Assumption("aligned covariances", params.rotation == 0, f"rotation {params.rotation:g}")
 
 
-def off_the_peak(params: Params, n_features: int) -> Assumption:
-    """The teacher is not at its own interpolation peak m = p."""
-    m = params.n_teacher_samples
-    gap = abs(m - n_features) / n_features
-    return Assumption("teacher off its peak", gap >= TEACHER_PEAK, f"|m − p|/p = {gap:.3g}, at least {TEACHER_PEAK:g}")
+def fitted_teacher(
+    eigenvalues: Floats, n_samples: int, seen: int, free_samples: float, name: str = "teacher"
+) -> tuple[Assumption, ...]:
+    """Hypotheses on a fit without ridge that may be least squares: off its peak, free enough, and resolvable."""
+    gap = abs(n_samples - seen) / seen
+    peak = f"|m − p|/p = {gap:.3g}, at least {TEACHER_PEAK:g}"
+    leading = np.sort(eigenvalues[:seen])[::-1][:n_samples]
+    span = float(leading[0] / leading[-1])
+    return (
+        Assumption(f"{name} off its peak", gap >= TEACHER_PEAK, peak),
+        Assumption(
+            f"{name} with enough effective samples",
+            free_samples >= FEWEST_FREE,
+            f"m (1 − Ω) = {free_samples:.3g}, at least {FEWEST_FREE:g}",
+        ),
+        Assumption(f"{name}'s spectrum within 14 decades", n_samples >= seen or span <= SINGULAR, f"{span:.2g}"),
+    )
 
 
 def generated_spectrum(problem: Regression) -> Assumption:

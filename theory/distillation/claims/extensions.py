@@ -14,7 +14,6 @@ from theory.distillation.claims.stages import (
     RESOLUTION,
     STAGED,
     finite_size,
-    fitted_teacher,
     quadratic_form,
     signal_and_noise,
     stage_check,
@@ -38,7 +37,7 @@ def _needs_chain(params: Params, problem: Regression) -> tuple[Assumption, ...]:
     found = [needs.generated_spectrum(problem)]
     for number, (size, stage) in enumerate(zip(chain_of(params)[0], _chain(params, problem), strict=True), start=1):
         name = f"generation {number}"
-        found += fitted_teacher(problem.eigenvalues, size, problem.n_features, stage.free_samples, name)
+        found += needs.fitted_teacher(problem.eigenvalues, size, problem.n_features, stage.free_samples, name)
     return tuple(found)
 
 

@@ -10,7 +10,8 @@ from xarray import Dataset
 from theory.core.vocabulary import Assumption, Check, Claim, Predict, Rival, Symbol
 from theory.distillation.claims import assumptions as needs
 from theory.distillation.claims.measures import entry_check, off, rewritten, sampled
-from theory.distillation.claims.students import SPECTRUM, allowances, risk_dataset, safe_stats
+from theory.distillation.claims.students import SPECTRUM, allowances, risk_dataset, safe_stats, teachers
+from theory.distillation.effective_ridge import Stats
 from theory.distillation.experiments.features import feature_students
 from theory.distillation.feature_risk import ARMS, held_out_risks
 from theory.distillation.parameters import Params
@@ -73,50 +74,30 @@ def _needs(params: Params, problem: Regression) -> tuple[Assumption, ...]:
     )
 
 
-def _with_factors(
-    risk: Callable[[Regression, Floats, Floats, float], float],
-) -> Predict[Params, Regression]:
-    """Another formula ``risk(problem, teacher factor (p,), learnt fraction (p,), n)`` for every linear teacher."""
+def _other(share: Callable[[Stats, Regression, int], Floats], self_noise: float = 1.0) -> Predict[Params, Regression]:
+    """Another formula for every linear teacher: other shares (p,) are learnt, or unlearnt labels add no noise."""
 
     def predict(params: Params, problem: Regression) -> Dataset:
-        right = _predict(params, problem)
-        found = safe_stats(params, problem)
-        curve = found.learnt_fraction**2 + found.noise_amplification * found.unlearnt_fraction**2
-        factors = (
-            np.ones(problem.n_features),
-            (curve < 2 * found.learnt_fraction).astype(np.float64),
-            found.learnt_fraction / curve,
-        )
-        wrong = [risk(problem, factor, found.learnt_fraction, params.n_samples) for factor in factors]
+        right, found = _predict(params, problem), safe_stats(params, problem)
+        named, learnt = teachers(found, problem), share(found, problem, params.n_samples)[:, None]
+        overfitting = min(float(np.sum(learnt**2)) / params.n_samples, 1 - 1e-3)
+        columns = np.column_stack([named[arm] for arm in JUDGED])
+        noise = self_noise * overfitting / (1 - overfitting) * ((1 - learnt) * columns) ** 2
         values = right.risk.values.copy()
-        values[: len(wrong)] = wrong
+        values[: len(JUDGED)] = problem.eigenvalues @ ((learnt * columns - problem.signal[:, None]) ** 2 + noise)
         return rewritten(right, "risk", values)
 
     return predict
 
 
-def _fixed_noise(problem: Regression, factor: Floats, learnt: Floats, n: float) -> float:
-    """No noise from what the student cannot learn: the bias alone."""
-    return float(problem.eigenvalues @ ((learnt * factor - 1) * problem.signal) ** 2)
-
-
-def _trace_ridge(problem: Regression, factor: Floats, learnt: Floats, n: float) -> float:
+def _kernel_mean(found: Stats, problem: Regression, n: int) -> Floats:
     """The ridge of the kernel's mean, trace / n, instead of the root of the fixed-point equation."""
-    crude = problem.eigenvalues / (problem.eigenvalues + problem.eigenvalues.sum() / n)
-    return _two_terms(problem, factor, crude, n)
+    return problem.eigenvalues / (problem.eigenvalues + problem.eigenvalues.sum() / n)
 
 
-def _equal_features(problem: Regression, factor: Floats, learnt: Floats, n: float) -> float:
+def _equal_features(found: Stats, problem: Regression, n: int) -> Floats:
     """Counts features and samples, as if all features were equally strong: each learnt by the share n / p."""
-    share = np.full(problem.n_features, min(n / problem.n_features, 1 - 1e-3))
-    return _two_terms(problem, factor, share, n)
-
-
-def _two_terms(problem: Regression, factor: Floats, learnt: Floats, n: float) -> float:
-    overfitting = min(float(np.sum(learnt**2)) / n, 1 - 1e-3)
-    energy = problem.eigenvalues * problem.signal**2
-    missed = overfitting / (1 - overfitting) * (factor * (1 - learnt)) ** 2
-    return float(energy @ ((learnt * factor - 1) ** 2 + missed))
+    return np.full(problem.n_features, min(n / problem.n_features, 1 - 1e-3))
 
 
 feature_universality = Claim(
@@ -146,9 +127,14 @@ feature_universality = Claim(
     mutate=off,
     experiment=feature_students,
     rivals=(
-        Rival("equal features", _with_factors(_equal_features), {}, "counts features and ignores their spectrum"),
-        Rival("kernel mean", _with_factors(_trace_ridge), {}, "takes trace/n for the effective ridge"),
-        Rival("no self-inflicted noise", _with_factors(_fixed_noise), {}, "forgets that unlearnt labels act as noise"),
+        Rival("equal features", _other(_equal_features), {}, "counts features and ignores their spectrum"),
+        Rival("kernel mean", _other(_kernel_mean), {}, "takes trace/n for the effective ridge"),
+        Rival(
+            "no self-inflicted noise",
+            _other(lambda found, problem, n: found.learnt_fraction, self_noise=0.0),
+            {},
+            "forgets that unlearnt labels act as noise",
+        ),
     ),
     power="0 false alarms in 60 blocks on 10 networks at n = 60, 100, 200; a risk off by 15 % is rejected in all",
 )

@@ -7,34 +7,18 @@ from collections.abc import Callable
 import numpy as np
 from xarray import Dataset
 
-from theory.core.vocabulary import Assumption, Check, Claim, Predict, Rival, Symbol
-from theory.distillation.claims import assumptions as needs
+from theory.core.vocabulary import Check, Claim, Predict, Rival, Symbol
 from theory.distillation.claims.measures import entry_check
-from theory.distillation.claims.scaling import ARMS, by_size, grid_points, measured_slope, slope_weights
+from theory.distillation.claims.scaling import ARMS, by_size, curve_needs, grid_points, measured_slope, slope_weights
 from theory.distillation.claims.students import OF_SPECTRUM, SPECTRUM, safe_stats
 from theory.distillation.experiments.curves import learning_curve, sample_grid
 from theory.distillation.parameters import Params
-from theory.distillation.power_law import SMALLEST_SPECTRUM_EXPONENT
 from theory.distillation.problem import Floats, Regression
 from theory.shared.statistics import pooled, standard_error, variables
 
 RESOLUTION = 0.25
 CURVATURE = 1.0
 """The next order of log(spread) is at most this over n_free: measured over random exponents, see ``power``."""
-
-
-def _needs(params: Params, problem: Regression) -> tuple[Assumption, ...]:
-    """Other spectra mix parts of the risk that scale differently: dropped features do not scatter at all."""
-    points = grid_points(params, problem)
-    alpha = params.spectrum_exponent
-    return (
-        needs.generated_spectrum(problem),
-        needs.power_spectrum(params),
-        Assumption("finite trace", alpha > SMALLEST_SPECTRUM_EXPONENT, f"α = {alpha:g}, above 1.05"),
-        Assumption("no ridge", params.ridge == 0, f"ridge {params.ridge:g}: a fixed penalty scales differently"),
-        needs.resolvable_spectrum(*points[-1]),
-        needs.enough_freedom(safe_stats(*points[0]), "enough effective samples at the smallest n"),
-    )
 
 
 def _band_dataset(params: Params, problem: Regression, law: Callable[[Floats, Floats], Floats]) -> Dataset:
@@ -99,7 +83,7 @@ finite_sample_band = Claim(
     defaults={"n_samples": 160},
     uses=(SPECTRUM - {"n_features"}) | {"n_samples", "ridge"},
     resolution=RESOLUTION,
-    assumptions=_needs,
+    assumptions=curve_needs,
     predict=_law(lambda sizes, free: free**-0.5),
     measure=_measure_band,
     compare=_compare_band,

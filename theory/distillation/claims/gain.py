@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from xarray import Dataset
 
-from theory.core.vocabulary import Check, Claim, Rival, Symbol
+from theory.core.vocabulary import Check, Claim, Predict, Rival, Symbol
 from theory.distillation.claims.students import STUDENT, allowances, predicted_risks, student_needs
 from theory.distillation.effective_ridge import Stats
 from theory.distillation.experiments.students import students
@@ -17,6 +17,7 @@ from theory.distillation.student_risk import gain_bounds
 from theory.shared.statistics import difference_check, entry_of, pooled, ratio_of, variables
 
 ARMS = ["optimal", "mask"]
+STEEP = {"spectrum": "exponential", "rate": 0.05, "signal_exponent": 3.0, "n_samples": 160}
 
 
 def _bounds_dataset(params: Params, problem: Regression, floors: Callable[[Stats], tuple[float, float]]) -> Dataset:
@@ -40,6 +41,10 @@ def _bounds_dataset(params: Params, problem: Regression, floors: Callable[[Stats
         },
         coords={"arm": ARMS},
     )
+
+
+def _with(floors: Callable[[Stats], tuple[float, float]]) -> Predict[Params, Regression]:
+    return lambda params, problem: _bounds_dataset(params, problem, floors)
 
 
 def _measure_bounds(params: Params, problem: Regression, raw: Dataset) -> Dataset:
@@ -84,7 +89,7 @@ w2s_gain_bounds = Claim(
     uses=STUDENT - {"noise_variance_target", "noisy_arms", "surrogate"},
     resolution=0.2,
     assumptions=student_needs,
-    predict=lambda params, problem: _bounds_dataset(params, problem, gain_bounds),
+    predict=_with(gain_bounds),
     measure=_measure_bounds,
     compare=_compare_bounds,
     mutate=lambda prediction, amount: prediction.assign(floor=prediction.ratio + 1.2 * amount),
@@ -92,16 +97,14 @@ w2s_gain_bounds = Claim(
     rivals=(
         Rival(
             "overfitting as the floor",
-            lambda params, problem: _bounds_dataset(
-                params, problem, lambda found: (found.overfitting, found.one_minus_overfitting)
-            ),
-            {"spectrum": "exponential", "rate": 0.05, "signal_exponent": 3.0, "n_samples": 160},
+            _with(lambda found: (found.overfitting, found.one_minus_overfitting)),
+            STEEP,
             "forgets that the ceiling falls again as Ω approaches one",
         ),
         Rival(
             "floor of one half",
-            lambda params, problem: _bounds_dataset(params, problem, lambda found: (0.5, 0.5)),
-            {"spectrum": "exponential", "rate": 0.05, "signal_exponent": 3.0, "n_samples": 160},
+            _with(lambda found: (0.5, 0.5)),
+            STEEP,
             "says that no teacher does better than halving the risk",
         ),
     ),

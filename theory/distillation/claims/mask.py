@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from xarray import Dataset
 
-from theory.core.vocabulary import Check, Claim, Rival, Symbol
+from theory.core.vocabulary import Check, Claim, Predict, Rival, Symbol
 from theory.distillation.claims.measures import entry_check, placed
 from theory.distillation.claims.students import STUDENT, nearby_factor, safe_stats, slope_of, student_needs
 from theory.distillation.effective_ridge import Stats
@@ -35,8 +35,8 @@ def _mask_dataset(params: Params, problem: Regression, kept: Callable[[Stats], i
     )
 
 
-def _predict_mask(params: Params, problem: Regression) -> Dataset:
-    return _mask_dataset(params, problem, optimal_mask)
+def _with(kept: Callable[[Stats], int]) -> Predict[Params, Regression]:
+    return lambda params, problem: _mask_dataset(params, problem, kept)
 
 
 def _measure_mask(params: Params, problem: Regression, raw: Dataset) -> Dataset:
@@ -99,7 +99,7 @@ optimal_mask_claim = Claim(
     uses=STUDENT - {"noise_variance_target", "noisy_arms", "surrogate"},
     resolution=0.05,
     assumptions=student_needs,
-    predict=_predict_mask,
+    predict=_with(optimal_mask),
     measure=_measure_mask,
     compare=_compare_mask,
     mutate=_move_cut,
@@ -107,17 +107,13 @@ optimal_mask_claim = Claim(
     rivals=(
         Rival(
             "threshold of amplification",
-            lambda params, problem: _mask_dataset(
-                params, problem, lambda found: int((found.unlearnt_fraction < found.one_minus_overfitting).sum())
-            ),
+            _with(lambda found: int((found.unlearnt_fraction < found.one_minus_overfitting).sum())),
             {"signal_exponent": 1.1, "n_samples": 200},
             "cuts where ζ, not ζ², reaches 1 − Ω",
         ),
         Rival(
             "threshold at one half",
-            lambda params, problem: _mask_dataset(
-                params, problem, lambda found: int((found.unlearnt_fraction < 0.5).sum())
-            ),
+            _with(lambda found: int((found.unlearnt_fraction < 0.5).sum())),
             {"signal_exponent": 1.1, "spectrum_exponent": 1.3},
             "keeps what is at least half learnt",
         ),

@@ -39,20 +39,24 @@ def slope_weights(sizes: Integers) -> Floats:
     return centred / max(float(centred @ centred), 1e-12)
 
 
-def _needs(params: Params, problem: Regression) -> tuple[Assumption, ...]:
-    alpha, beta = params.spectrum_exponent, params.signal_exponent
-    points = grid_points(params, problem)
-    gap = abs(beta - 2 * alpha - 1)
+def curve_needs(params: Params, problem: Regression) -> tuple[Assumption, ...]:
+    """What laws in n need: other spectra mix parts of the risk that scale differently."""
+    alpha, points = params.spectrum_exponent, grid_points(params, problem)
     return (
         needs.generated_spectrum(problem),
         needs.power_spectrum(params),
         Assumption("finite trace", alpha > SMALLEST_SPECTRUM_EXPONENT, f"α = {alpha:g}, above 1.05"),
-        Assumption("away from β = 2α + 1", not near_boundary(alpha, beta), f"|β − 2α − 1| = {gap:.3g}, at least 0.3"),
-        needs.noiseless(params),
-        Assumption("no ridge", params.ridge == 0, f"ridge {params.ridge:g}: a fixed penalty has its own exponent"),
+        Assumption("no ridge", params.ridge == 0, f"ridge {params.ridge:g}: a fixed penalty scales differently"),
         needs.resolvable_spectrum(*points[-1]),
         needs.enough_freedom(safe_stats(*points[0]), "enough effective samples at the smallest n"),
     )
+
+
+def _needs(params: Params, problem: Regression) -> tuple[Assumption, ...]:
+    alpha, beta = params.spectrum_exponent, params.signal_exponent
+    detail = f"|β − 2α − 1| = {abs(beta - 2 * alpha - 1):.3g}, at least 0.3"
+    boundary = Assumption("away from β = 2α + 1", not near_boundary(alpha, beta), detail)
+    return (*curve_needs(params, problem), boundary, needs.noiseless(params))
 
 
 def _far_slopes(params: Params) -> dict[str, Floats] | None:

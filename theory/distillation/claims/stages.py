@@ -1,4 +1,4 @@
-"""What claims about several fits in a row share: finite-size errors, measured quadratic forms, common hypotheses."""
+"""What claims about several fits in a row share: finite-size errors, measured quadratic forms, checks."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from xarray import Dataset
 
-from theory.core.vocabulary import Assumption, Check
-from theory.distillation.claims import assumptions as needs
+from theory.core.vocabulary import Check
 from theory.distillation.claims.students import SPECTRUM, slope_of
 from theory.distillation.problem import Floats, Regression
-from theory.distillation.simulation.students import SINGULAR
 from theory.distillation.student_risk import noise_error, slope_error
 from theory.shared.statistics import difference_check, entry_of, pooled
 
@@ -66,22 +64,3 @@ def stage_check(
     allowed = max(float(here.risk_allowance) / unit, ROUNDING)
     found = entry_of(measured, "risk", **at)
     return difference_check(name, found, float(here.risk), (-allowed, allowed), RESOLUTION, hint, unit)
-
-
-def fitted_teacher(
-    eigenvalues: Floats, n_samples: int, seen: int, free_samples: float, name: str = "teacher"
-) -> tuple[Assumption, ...]:
-    """Hypotheses on a fit without ridge that may be least squares: off its peak, free enough, and resolvable."""
-    gap = abs(n_samples - seen) / seen
-    peak = f"|m − p|/p = {gap:.3g}, at least {needs.TEACHER_PEAK:g}"
-    leading = np.sort(eigenvalues[:seen])[::-1][:n_samples]
-    span = float(leading[0] / leading[-1])
-    return (
-        Assumption(f"{name} off its peak", gap >= needs.TEACHER_PEAK, peak),
-        Assumption(
-            f"{name} with enough effective samples",
-            free_samples >= needs.FEWEST_FREE,
-            f"m (1 − Ω) = {free_samples:.3g}, at least {needs.FEWEST_FREE:g}",
-        ),
-        Assumption(f"{name}'s spectrum within 14 decades", n_samples >= seen or span <= SINGULAR, f"{span:.2g}"),
-    )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from xarray import Dataset
 
-from theory.core.vocabulary import Check, Claim, Rival, Symbol
+from theory.core.vocabulary import Check, Claim, Predict, Rival, Symbol
 from theory.distillation.claims.measures import entry_check, placed
 from theory.distillation.claims.students import OF_SPECTRUM, STUDENT, safe_stats, student_needs
 from theory.distillation.effective_ridge import Stats
@@ -20,8 +20,16 @@ from theory.shared.statistics import pooled, ratio_of, variables
 _COUNTED = {"not_measured": "a count over all features, of which few are probed"}
 
 
-def _factor_dataset(params: Params, problem: Regression, factor: Callable[[Stats], Floats]) -> Dataset:
-    found = safe_stats(params, problem)
+def _optimal_factor(found: Stats) -> Floats:
+    return optimal_surrogate(found, np.ones(len(found.learnt_fraction)))
+
+
+def _with(factor: Callable[[Stats], Floats]) -> Predict[Params, Regression]:
+    """The prediction with this factor (p,) of best teacher over truth."""
+    return lambda params, problem: _factor_dataset(safe_stats(params, problem), factor)
+
+
+def _factor_dataset(found: Stats, factor: Callable[[Stats], Floats]) -> Dataset:
     values = factor(found)
     amplified = int((values > 1 + 1e-9).sum())
     # Fluctuating shrinkage (variance 2 / n_free) moves both the slope and the curvature of the measured quadratic.
@@ -41,16 +49,8 @@ def _factor_dataset(params: Params, problem: Regression, factor: Callable[[Stats
             "overfitting": ((), found.overfitting, {"spec_name": "omega"} | OF_SPECTRUM),
             "free_samples": ((), found.free_samples, {"spec_name": "n_free"} | OF_SPECTRUM),
         },
-        coords={"feature": np.arange(1, problem.n_features + 1)},
+        coords={"feature": np.arange(1, len(values) + 1)},
     )
-
-
-def _optimal_factor(found: Stats) -> Floats:
-    return optimal_surrogate(found, np.ones(len(found.learnt_fraction)))
-
-
-def _predict_surrogate(params: Params, problem: Regression) -> Dataset:
-    return _factor_dataset(params, problem, _optimal_factor)
 
 
 def _measure_surrogate(params: Params, problem: Regression, raw: Dataset) -> Dataset:
@@ -74,21 +74,9 @@ def _compare_surrogate(
     )
 
 
-def _unamplified(params: Params, problem: Regression) -> Dataset:
-    return _factor_dataset(params, problem, lambda found: np.minimum(_optimal_factor(found), 1.0))
-
-
-def _truth(params: Params, problem: Regression) -> Dataset:
-    return _factor_dataset(params, problem, lambda found: np.ones(len(found.learnt_fraction)))
-
-
-def _no_overfitting(params: Params, problem: Regression) -> Dataset:
+def _no_overfitting(found: Stats) -> Floats:
     """The inverse of shrinkage, as if fitting added no noise of its own."""
-
-    def factor(found: Stats) -> Floats:
-        return found.learnt_fraction / (found.learnt_fraction**2 + found.overfitting * found.unlearnt_fraction**2)
-
-    return _factor_dataset(params, problem, factor)
+    return found.learnt_fraction / (found.learnt_fraction**2 + found.overfitting * found.unlearnt_fraction**2)
 
 
 optimal_surrogate_claim = Claim(
@@ -105,15 +93,20 @@ optimal_surrogate_claim = Claim(
     uses=STUDENT,
     resolution=0.1,
     assumptions=student_needs,
-    predict=_predict_surrogate,
+    predict=_with(_optimal_factor),
     measure=_measure_surrogate,
     compare=_compare_surrogate,
     mutate=lambda prediction, amount: prediction.assign(factor=prediction.factor * (1 + 1.05 * amount) + amount),
     experiment=coordinates,
     rivals=(
-        Rival("the truth", _truth, {}, "teaches the truth as it is"),
-        Rival("amplification not noticed", _unamplified, {"n_samples": 100}, "only shrinks, never amplifies"),
-        Rival("overfitting not amplified", _no_overfitting, {}, "uses Ω for Ω/(1 − Ω)"),
+        Rival("the truth", _with(lambda found: np.ones(len(found.learnt_fraction))), {}, "teaches the truth as it is"),
+        Rival(
+            "amplification not noticed",
+            _with(lambda found: np.minimum(_optimal_factor(found), 1.0)),
+            {"n_samples": 100},
+            "only shrinks, never amplifies",
+        ),
+        Rival("overfitting not amplified", _with(_no_overfitting), {}, "uses Ω for Ω/(1 − Ω)"),
     ),
     power="No false alarm at 75 random settings (four spectra, exponents 0 to 4 and 1.05 to 8, any n, noise, "
     "ridge) and 60 power laws, 200 trials each; 109 held. A factor off by 0.2 was rejected wherever it "

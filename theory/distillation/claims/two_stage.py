@@ -14,7 +14,6 @@ from theory.distillation.claims.stages import (
     RESOLUTION,
     STAGED,
     finite_size,
-    fitted_teacher,
     quadratic_form,
     signal_and_noise,
     stage_check,
@@ -49,7 +48,7 @@ def stages_needs(params: Params, problem: Regression) -> tuple[Assumption, ...]:
         needs.interpolates(params, problem),
         needs.enough_freedom(safe_stats(params, problem)),
         needs.resolvable_spectrum(params, problem),
-        *fitted_teacher(
+        *needs.fitted_teacher(
             problem.teacher_eigenvalues,
             params.n_teacher_samples,
             features_seen(params, problem),

@@ -58,17 +58,15 @@ def learning(params: Params, problem: Regression, fits: Dataset | None = None) -
     # One number for each arm: relative scatter times sqrt(n_free) hardly depends on n.
     free = _free(problem, params, sizes)[:, None]
     scale = np.sqrt(np.mean((found.deviation / predicted) ** 2 * free, axis=0))
-    here = {arm: row for row, arm in enumerate(str(name) for name in data.arm.values)}
-    residual = np.full((len(here), len(sizes)), np.nan)
-    spread = np.full((len(here), len(n)), np.nan)
-    slope = np.full((2, len(here)), np.nan)
-    along = _free(problem, params, n)
-    for column, arm in enumerate(arms):
-        row = here[arm]
-        residual[row] = (found.mean[:, column] - predicted[:, column]) / tolerated[:, column]
-        spread[row] = scale[column] / np.sqrt(along)
-        if len(sizes) > 1:
-            slope[0, row], slope[1, row] = _slope(sizes, predicted[:, column]), _slope(sizes, found.mean[:, column])
+    names = [str(name) for name in data.arm.values]
+    rows = [names.index(arm) for arm in arms]
+    residual, spread, slope = (
+        np.full(shape, np.nan) for shape in ((len(names), len(sizes)), (len(names), len(n)), (2, len(names)))
+    )
+    residual[rows] = ((found.mean - predicted) / tolerated).T
+    spread[rows] = scale[:, None] / np.sqrt(_free(problem, params, n))
+    if len(sizes) > 1:
+        slope[:, rows] = [np.polyfit(np.log(sizes), np.log(values), 1)[0] for values in (predicted, found.mean)]
     return data.assign(
         residual=(("arm", "size"), residual),
         spread=(("arm", "n"), spread),
@@ -85,17 +83,13 @@ def gain_map(params: Params, problem: Regression) -> Dataset:
     """
     exponents, shares = np.linspace(0, 4, MAP_STEPS), np.linspace(0.03, 0.97, MAP_STEPS)
     noise = params.noise_variance_target
-    ratio = gains(exponents, shares, MAP_FEATURES, params.signal_exponent, noise)
-    index = np.arange(1, MAP_FEATURES + 1, dtype=np.float64)
-    overfitting = np.array(
-        [learning_curves(index**-a, np.ones(MAP_FEATURES), shares * MAP_FEATURES).overfitting for a in exponents]
-    )
+    ratio, floor = gains(exponents, shares, MAP_FEATURES, params.signal_exponent, noise)
     power = params.spectrum == "power" and params.eigenvalues is None
     share = params.n_samples / problem.n_features
     return Dataset(
         {
             "ratio": (("exponent", "share"), ratio, {"long_name": "risk of best teacher's student over true labels'"}),
-            "floor": (("exponent", "share"), np.minimum(overfitting, 1 - overfitting)),
+            "floor": (("exponent", "share"), floor),
             "here_exponent": ((), params.spectrum_exponent if power and share < 1 else np.nan),
             "here_share": ((), share if power and share < 1 else np.nan),
         },
@@ -216,7 +210,3 @@ def _allowed(params: Params, problem: Regression, sizes: Floats, arms: list[str]
 
 def _free(problem: Regression, params: Params, sizes: Floats) -> Floats:
     return learning_curves(problem.eigenvalues, problem.signal, sizes, 0.0, params.ridge).free_samples
-
-
-def _slope(sizes: Floats, values: Floats) -> float:
-    return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])

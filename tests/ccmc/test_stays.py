@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from theory.ccmc.claims.stays import stay_checks
+from theory.ccmc.claims.winners import stay_checks
 from theory.ccmc.experiments.stays import LENGTH, prompt_near, resting_mixtures, stays
 from theory.ccmc.winners import fixed_points
 from theory.core import catalog

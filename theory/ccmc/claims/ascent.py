@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from math import inf
-
 import numpy as np
 import numpy.typing as npt
 from xarray import Dataset
 
 from theory.ccmc.claims import assumptions as needs
-from theory.ccmc.claims.measures import by_winners, run_counts, set_label
+from theory.ccmc.claims.measures import at_most, by_winners, run_counts, set_label
 from theory.ccmc.experiments.flows import ascent_paths
 from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain
@@ -88,13 +86,12 @@ def _compare(params: Params, chain: Chain, prediction: Dataset, measured: Datase
     ends = shares[:, :, -1].reshape(-1, shares.shape[-1])
     limits = prediction.limit_share.values.reshape(-1, shares.shape[-1])
     nearest = np.abs(ends[:, None] - limits).sum(axis=2).min(axis=1, initial=2.0)
-    bounded = (
-        ("largest fall along the flow", fall, 1e-8),
-        ("speed of the climb, largest relative error", slip, 1e-8),
-        ("flow ends off every local maximum", float(nearest.max()), 1e-3),
+    return (
+        at_most("largest fall along the flow", fall, 1e-8, 0.05),
+        at_most("speed of the climb, largest relative error", slip, 1e-8, 0.05),
+        at_most("flow ends off every local maximum", nearest.max(), 1e-3, 0.05),
+        _text_climb(form, factor, measured),
     )
-    checks = [Check(name=name, deviation=found, allowance=(-inf, end), resolution=0.05) for name, found, end in bounded]
-    return (*checks, _text_climb(form, factor, measured))
 
 
 def _text_climb(form: Floats, factor: float, measured: Dataset) -> Check:

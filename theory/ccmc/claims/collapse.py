@@ -11,7 +11,7 @@ from xarray import Dataset
 
 from theory.ccmc import identical_rows as theory
 from theory.ccmc.claims import assumptions as needs
-from theory.ccmc.claims.measures import entry_check, last_half, moved, run_counts, steps_apart
+from theory.ccmc.claims.measures import at_most, entry_check, last_half, moved, run_counts, steps_apart
 from theory.ccmc.experiments.generation import generation
 from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain
@@ -121,12 +121,13 @@ def _compare(params: Params, chain: Chain, prediction: Dataset, measured: Datase
             found.append(entry_check(growth, prediction, measured, "exponent", SLOPE_RESOLUTION, token=token))
         # Massart's inequality P(D > d) <= 2 exp(-2 R d²), widened by the steps of whole counts.
         bound = float(np.sqrt(np.log(2 * 3 * len(tokens) / FALSE_ALARM) / (2 * mean.replicates)))
+        distance = _distance(prediction.isel(token=token), measured.log_count.values[:, token])
         found.append(
-            Check(
-                name=f"distance between laws of {name}",
-                deviation=_distance(prediction.isel(token=token), measured.log_count.values[:, token]),
-                allowance=(-np.inf, bound + mean.allowance[1]),
-                resolution=LAW_RESOLUTION,
+            at_most(
+                f"distance between laws of {name}",
+                distance,
+                bound + mean.allowance[1],
+                LAW_RESOLUTION,
                 replicates=mean.replicates,
                 raise_hint="replicates",
             )

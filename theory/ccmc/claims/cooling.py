@@ -10,7 +10,7 @@ from xarray import Dataset
 
 from theory.ccmc import flow
 from theory.ccmc.claims import assumptions as needs
-from theory.ccmc.claims.measures import moved
+from theory.ccmc.claims.measures import at_most, moved
 from theory.ccmc.claims.winners import growth_checks, measured_sets, sets_dataset
 from theory.ccmc.experiments.generation import generation
 from theory.ccmc.parameters import Params
@@ -76,11 +76,11 @@ def _measure_attention(params: Params, chain: Chain, raw: Dataset) -> Dataset:
 def _compare_attention(params: Params, chain: Chain, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
     """Runs are won by tokens that win alone at T_a = 1; in each winner's runs losers grow with the cooled exponents."""
     runs, allowed = measured.sizes["run"], float(prediction.elsewhere)
-    found = Check(
-        name="runs won by a token that cannot win alone",
-        deviation=float(measured.elsewhere),
-        allowance=(-np.inf, allowed),
-        resolution=WON_RESOLUTION,
+    found = at_most(
+        "runs won by a token that cannot win alone",
+        measured.elsewhere,
+        allowed,
+        WON_RESOLUTION,
         standard_error=float(np.sqrt(max(allowed, 1 / runs) / runs)),
         replicates=runs,
         raise_hint="n_tokens",

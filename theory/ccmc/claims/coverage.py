@@ -10,6 +10,7 @@ import numpy.typing as npt
 from xarray import Dataset
 
 from theory.ccmc.claims import assumptions as needs
+from theory.ccmc.claims.measures import at_most
 from theory.ccmc.experiments.coverage import SHORTEST_STEP, newton_fits
 from theory.ccmc.parameters import Params
 from theory.ccmc.probes import key_counts, probe_prompts
@@ -75,27 +76,22 @@ def _compare(params: Params, chain: Chain, prediction: Dataset, measured: Datase
     known, spread = prediction.law_known.values, measured.law_spread.values
     shortfall = SMALLEST_FREE_SPREAD - float(spread[~known].min(initial=inf)) if (~known).any() else 0.0
     return (
-        Check(
-            name="largest error of a fitted logit",
-            deviation=float(np.abs(measured.fitted.values - limit).max()),
-            allowance=(-inf, FIT_ERROR),
-            resolution=1e-3,
+        at_most(
+            "largest error of a fitted logit",
+            np.abs(measured.fitted.values - limit).max(),
+            FIT_ERROR,
+            1e-3,
             raise_hint="n_samples",
         ),
         Check(name="rank of the Fisher information", deviation=missing_rank, allowance=(0.0, 0.0), resolution=1.0),
-        Check(
-            name="largest spread of a law said to be known",
-            deviation=float(spread[known].max(initial=0.0)),
-            allowance=(-inf, FIT_ERROR),
-            resolution=1e-3,
+        at_most(
+            "largest spread of a law said to be known",
+            spread[known].max(initial=0.0),
+            FIT_ERROR,
+            1e-3,
             raise_hint="n_samples",
         ),
-        Check(
-            name="missing spread of a law said to be free",
-            deviation=max(shortfall, 0.0),
-            allowance=(-inf, 0.0),
-            resolution=1.0,
-        ),
+        at_most("missing spread of a law said to be free", max(shortfall, 0.0), 0.0, 1.0),
     )
 
 

@@ -12,7 +12,7 @@ from xarray import Dataset
 
 from theory.ccmc import flow
 from theory.ccmc.claims import assumptions as needs
-from theory.ccmc.claims.measures import run_counts, steps_apart
+from theory.ccmc.claims.measures import at_most, run_counts, steps_apart
 from theory.ccmc.experiments.generation import generation
 from theory.ccmc.fluctuations import limit_covariance, long_run_covariance
 from theory.ccmc.parameters import Params
@@ -20,7 +20,7 @@ from theory.ccmc.problem import Chain
 from theory.ccmc.winners import FixedPoints, jacobian, tangent_basis, winner_sets
 from theory.core.errors import DataError
 from theory.core.vocabulary import Assumption, Check, Claim, Rival, Symbol
-from theory.shared.statistics import mean_of, variables
+from theory.shared.statistics import Mean, difference_check, mean_of, variables
 
 Floats = npt.NDArray[np.float64]
 RESOLUTION, LAW_RESOLUTION = 0.2, 0.12
@@ -146,27 +146,26 @@ def _compare(params: Params, chain: Chain, prediction: Dataset, measured: Datase
     bound = float(np.sqrt(np.log(4 * len(tokens) / FALSE_ALARM) / (2 * runs)))
     found: list[Check] = []
     for token in tokens:
-        limit = float(prediction.covariance[token, token])
+        own = (token, token)
+        limit = float(prediction.covariance[own])
         law: Floats = special.ndtr(np.sort(measured.scaled_share.values[:, token]) / np.sqrt(limit))
         # A relative error e of the variance moves a normal law by less than e/8; its skewness is of order 1/√n; the
         # median in place of the mean costs as much as the law itself.
         width = 2 * bound + allowed / 8 + float(1 / np.sqrt(n_tokens))
         found += [
-            Check(
-                name=f"n Var of {chain.name(token)} over its limit − 1",
-                deviation=float(measured.covariance[token, token]) / limit - 1,
-                allowance=(-allowed, allowed),
-                resolution=RESOLUTION,
-                standard_error=float(measured.covariance_se[token, token]) / limit,
-                dof=runs - 1,
-                replicates=runs,
-                raise_hint="n_tokens",
+            difference_check(
+                f"n Var of {chain.name(token)} over its limit − 1",
+                Mean(float(measured.covariance[own]) / limit, float(measured.covariance_se[own]) / limit, runs),
+                1.0,
+                (-allowed, allowed),
+                RESOLUTION,
+                "n_tokens",
             ),
-            Check(
-                name=f"distance of {chain.name(token)} from a Gaussian",
-                deviation=steps_apart(law),
-                allowance=(-np.inf, width),
-                resolution=LAW_RESOLUTION,
+            at_most(
+                f"distance of {chain.name(token)} from a Gaussian",
+                steps_apart(law),
+                width,
+                LAW_RESOLUTION,
                 replicates=runs,
                 raise_hint="replicates",
             ),

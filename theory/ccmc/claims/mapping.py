@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import inf
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy.typing as npt
 from xarray import Dataset
 
 from theory.ccmc.claims import assumptions as needs
-from theory.ccmc.claims.measures import moved
+from theory.ccmc.claims.measures import at_most, moved
 from theory.ccmc.experiments.mapping import explicit_attention, weight_subspace
 from theory.ccmc.mapping import LARGEST_CONDITION, condition_number, weighted_next, weights_of
 from theory.ccmc.parameters import Params
@@ -36,9 +35,8 @@ def assumptions(params: Params, chain: Chain) -> tuple[Assumption, ...]:
     return needs.full_support(chain), needs.independent_embeddings(chain), needs.inverse_head(chain)
 
 
-def _largest(name: str, deviation: Any, chain: Chain, resolution: float) -> Check:
-    worst = float(np.abs(np.asarray(deviation)).max())
-    return Check(name=name, deviation=worst, allowance=(-inf, rounding(chain)), resolution=resolution, raise_hint="dim")
+def _largest(name: str, deviation: Any, chain: Chain) -> Check:
+    return at_most(name, np.abs(np.asarray(deviation)).max(), rounding(chain), 1e-6, raise_hint="dim")
 
 
 def _laws(law: Floats) -> Dataset:
@@ -59,7 +57,7 @@ def predict_law(params: Params, chain: Chain) -> Dataset:
 def compare_law(params: Params, chain: Chain, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
     """The largest difference between predicted and measured laws, up to rounding."""
     difference = (prediction.next_law - measured.next_law).values
-    return (_largest("largest difference of a probability", difference, chain, 1e-6),)
+    return (_largest("largest difference of a probability", difference, chain),)
 
 
 def _without_counts(params: Params, chain: Chain) -> Dataset:
@@ -148,9 +146,9 @@ def _compare_weights(params: Params, chain: Chain, prediction: Dataset, measured
     scale = max(float(np.linalg.norm(found)), one_nat)
     law_change = measured.law_change - prediction.law_change
     return (
-        _largest("difference of W, relative", (predicted - found) / scale, chain, 1e-6),
-        _largest("round trip P to W to P", mass / mass.sum(axis=1, keepdims=True) - chain.transition, chain, 1e-6),
-        _largest("change of a probability by weights outside", law_change, chain, 1e-6),
+        _largest("difference of W, relative", (predicted - found) / scale, chain),
+        _largest("round trip P to W to P", mass / mass.sum(axis=1, keepdims=True) - chain.transition, chain),
+        _largest("change of a probability by weights outside", law_change, chain),
     )
 
 

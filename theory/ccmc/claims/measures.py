@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +47,20 @@ def median_error(values: Floats) -> float:
     low = int(np.floor(max(len(values) / 2 - half, 0)))
     high = int(np.ceil(min(len(values) / 2 + half, len(values) - 1)))
     return float(ranked[high] - ranked[low]) / 2
+
+
+def median_check(name: str, values: Floats, allowed: float, resolution: float, hint: str = "n_tokens") -> Check:
+    """The check that the median of runs (R,) is at most ``allowed``."""
+    return at_most(
+        name,
+        np.median(values),
+        allowed,
+        resolution,
+        standard_error=median_error(values),
+        dof=len(values) - 1,
+        replicates=len(values),
+        raise_hint=hint,
+    )
 
 
 def steps_apart(law: Floats) -> float:
@@ -96,6 +111,11 @@ def entry_check(
         replicates=error.attrs["replicates"],
         raise_hint=hint,
     )
+
+
+def at_most(name: str, deviation: Any, high: float, resolution: float, **about: Any) -> Check:
+    """The check of a number that has an upper bound; ``about`` are further fields of the check."""
+    return Check(name=name, deviation=float(deviation), allowance=(-np.inf, high), resolution=resolution, **about)
 
 
 def moved(name: str, factor: float = 1.05) -> Callable[[Dataset, float], Dataset]:

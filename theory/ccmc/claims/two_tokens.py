@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from math import inf
-
 import numpy as np
 import numpy.typing as npt
 from xarray import Dataset
 
 from theory.ccmc.claims import assumptions as needs
-from theory.ccmc.claims.measures import record_at, run_counts
+from theory.ccmc.claims.measures import at_most, record_at, run_counts
 from theory.ccmc.experiments.generation import generation
 from theory.ccmc.flow import trajectories
 from theory.ccmc.parameters import Params
@@ -121,15 +119,7 @@ def _compare_diagram(params: Params, chain: Chain, prediction: Dataset, measured
     ]
     if prediction.phase.item() == "bistable":
         crossed = _crossings(odds_of(chain), tokens, shares, float(prediction.separatrix))
-        found.append(
-            Check(
-                name="runs that come back over the separatrix",
-                deviation=crossed,
-                allowance=(-inf, 0.0),
-                resolution=0.05,
-                replicates=len(shares),
-            )
-        )
+        found.append(at_most("runs that come back over the separatrix", crossed, 0.0, 0.05, replicates=len(shares)))
     return tuple(found)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,16 +14,17 @@ from theory.ccmc.claims import assumptions as needs
 from theory.ccmc.claims.measures import (
     by_winners,
     growth_from,
+    median_check,
     median_error,
     record_at,
     run_counts,
     set_label,
 )
-from theory.ccmc.claims.stays import median_check, stay_checks
-from theory.ccmc.experiments.stays import stays
+from theory.ccmc.experiments.stays import LENGTH, STRETCH, prompt_near, stays
+from theory.ccmc.fluctuations import long_run_covariance
 from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain
-from theory.ccmc.winners import FixedPoints, fixed_points, winner_sets
+from theory.ccmc.winners import FixedPoints, fixed_points, tangent_basis, winner_sets
 from theory.core.vocabulary import Assumption, Check, Claim, Predict, Rival, Symbol
 from theory.shared.statistics import mean_of, pooled
 
@@ -35,6 +37,8 @@ WINDOW = 0.25
 """Growth is measured over this last part of the records, in log-time."""
 LONG_AFTER = 150.0
 ENOUGH_RUNS, ENOUGH_TOKENS = 30, 30
+SAME_MIXTURE = 1e-3
+SMALL, MOMENTS, MOST_STRETCH = 1e-4, 12, 3.0
 
 
 def _log_times(params: Params, chain: Chain) -> Floats:
@@ -151,8 +155,43 @@ def growth_checks(
         # The log of a whole count N is off by at most 1/N.
         drift = float(error[index, token]) + 1 / (ENOUGH_TOKENS * measured.run_growth.attrs["log_time"])
         name = f"growth exponent of {chain.name(token)} beside winner set {index}"
-        found.append(median_check(name, growth, drift, resolution, low=-drift))
+        found.append(replace(median_check(name, growth, drift, resolution), allowance=(-drift, drift)))
     return found
+
+
+def stay_checks(chain: Chain, prediction: Dataset, measured: Dataset, resolution: float) -> list[Check]:
+    """Median L1 distance, at the end, of texts that began near each winner set, where the experiment found it."""
+    ends, mixtures = measured.stayed.values, measured.mixture.values
+    found: list[Check] = []
+    for index, shares in enumerate(prediction.winner_shares.values):
+        away = np.abs(mixtures - shares).sum(axis=1)
+        if not len(away) or away.min() > SAME_MIXTURE:
+            continue
+        allowed = _wander(chain.transition, shares)
+        if allowed <= 0.6 * resolution:
+            distance = np.abs(ends[:, away.argmin()] - shares).sum(axis=1)
+            name = f"median distance of texts that began near winner set {index}"
+            found.append(median_check(name, distance, allowed, resolution, "seeds"))
+    return found
+
+
+def _wander(transition: Floats, shares: Floats) -> float:
+    """How far (L1) a text may be from a set that attracts, after a long prompt near it.
+
+    What the prompt lacks of the set fades; chance of covariance S exp(-tau)/n0 per log-time has a root mean square of
+    at most ``sqrt(tr S/n0)`` in L2, both times what the flow stretches for a while.
+    """
+    counts = prompt_near(shares)
+    start = counts / counts.sum()
+    inside = shares > 0
+    noise = long_run_covariance(transition[np.ix_(inside, inside)], shares[inside]) if inside.sum() > 1 else np.zeros(1)
+    basis = tangent_basis(len(shares)).T
+    moments = np.log(STRETCH) * np.arange(1, MOMENTS + 1) / MOMENTS
+    first = flow.response(transition, start, SMALL * basis, moments).first / SMALL
+    stretched = float(np.linalg.norm(first, ord=2, axis=(1, 2)).max())
+    spread = np.sqrt(len(shares) * max(float(np.trace(np.atleast_2d(noise))), 0.0) / LENGTH)
+    # A point that repels stretches without end: that is no excuse.
+    return float(min(max(stretched, 1.0), MOST_STRETCH) * (np.abs(start - shares).sum() + spread))
 
 
 def _needs(params: Params, chain: Chain) -> tuple[Assumption, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from xarray import Dataset
 
-from theory.ccmc.experiments.mapping import run_each
+from theory.ccmc.experiments.turns import on_instances
 from theory.ccmc.parameters import Params
 from theory.ccmc.probes import generator_of, key_counts, probe_prompts
 from theory.ccmc.problem import Chain
@@ -134,4 +134,4 @@ def _plan(params: Params, problem: Chain, replicates: int) -> Plan:
     return Plan(seconds * replicates, 32 * problem.counts.size, "instance")
 
 
-newton_fits = Experiment("ccmc/newton_fits", frozenset({"prompt_length"}), "instance", _plan, run_each(_coverage))
+newton_fits = Experiment("ccmc/newton_fits", frozenset({"prompt_length"}), "instance", _plan, on_instances(_coverage))

@@ -6,7 +6,6 @@ At shares m the last token is a chain with transitions proportional to ``m_j P_k
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -14,15 +13,14 @@ import numpy.typing as npt
 from scipy.integrate import solve_ivp
 from xarray import Dataset
 
+from theory.ccmc.experiments.turns import Told, in_turn
 from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain
 from theory.ccmc.simulation.cost import log_times
 from theory.ccmc.simulation.sampling import simulate
-from theory.core.vocabulary import Emit, Experiment, Plan, Replicate, Stop
-from theory.shared.experiments import each
+from theory.core.vocabulary import Experiment, Plan, Stop
 
 Floats = npt.NDArray[np.float64]
-Chains = Sequence[Replicate[Chain]]
 
 RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE = 1e-10, 1e-12
 DISPLACEMENT, LINEAR_TIME = 1e-5, 2.0
@@ -136,33 +134,30 @@ def climbs(transition: Floats, generator: np.random.Generator) -> Dataset:
     return Dataset({"flow_shares": (dims, shares), "flow_speed": (dims, speed)}, coords={"moment": moments})
 
 
-def _ring(params: Params, replicates: Chains, device: str, emit: Emit, stop: Stop) -> list[Dataset]:
-    def one(replicate: Replicate[Chain]) -> Dataset:
-        transition = replicate.problem.transition
-        if len(transition) != 3:
-            return Dataset(attrs={"not_run": "Not run: the ring needs three tokens."})
-        rate = linear_rate(transition, np.random.default_rng([replicate.seed, 3]))
-        return scatter(transition, replicate.seed, stop).assign(
-            growth_rate=((), rate.real, {"units": "per log-time"}),
-            turning_rate=((), rate.imag, {"units": "radians per log-time"}),
-            cycle_ratio=((), sojourn_ratio(transition)),
-        )
-
-    return each(replicates, one, emit, stop)
+def _ring(params: Params, chain: Chain, seed: int, told: Told, stop: Stop) -> Dataset:
+    if chain.vocab_size != 3:
+        return Dataset(attrs={"not_run": "Not run: the ring needs three tokens."})
+    rate = linear_rate(chain.transition, _generator(seed))
+    return scatter(chain.transition, seed, stop).assign(
+        growth_rate=((), rate.real, {"units": "per log-time"}),
+        turning_rate=((), rate.imag, {"units": "radians per log-time"}),
+        cycle_ratio=((), sojourn_ratio(chain.transition)),
+    )
 
 
-def _ascent(params: Params, replicates: Chains, device: str, emit: Emit, stop: Stop) -> list[Dataset]:
-    def one(replicate: Replicate[Chain]) -> Dataset:
-        chain, generator = replicate.problem, np.random.default_rng([replicate.seed, 3])
-        seeds = [tuple(row) for row in generator.integers(0, 2**31, size=(params.replicates, 2)).tolist()]
-        end = max(params.n_tokens, len(chain.prompt) + 1)
-        times = log_times(len(chain.prompt), end, 121)
-        text = simulate(chain.transition, chain.prompt, end, seeds, times=times, stop=stop)
-        found = climbs(chain.transition, generator)
-        found["time"] = text.times
-        return found.assign(counts=(("replicate", "time", "token"), text.counts))
+def _ascent(params: Params, chain: Chain, seed: int, told: Told, stop: Stop) -> Dataset:
+    generator = _generator(seed)
+    seeds = [tuple(row) for row in generator.integers(0, 2**31, size=(params.replicates, 2)).tolist()]
+    end = max(params.n_tokens, len(chain.prompt) + 1)
+    times = log_times(len(chain.prompt), end, 121)
+    text = simulate(chain.transition, chain.prompt, end, seeds, times=times, stop=stop, progress=told)
+    found = climbs(chain.transition, generator)
+    found["time"] = text.times
+    return found.assign(counts=(("replicate", "time", "token"), text.counts))
 
-    return each(replicates, one, emit, stop)
+
+def _generator(seed: int) -> np.random.Generator:
+    return np.random.default_rng([seed, 3])
 
 
 def _ring_plan(params: Params, problem: Chain, replicates: int) -> Plan:
@@ -175,5 +170,7 @@ def _ascent_plan(params: Params, problem: Chain, replicates: int) -> Plan:
     return Plan(seconds * replicates, 32 * records * problem.vocab_size * replicates, "seed")
 
 
-ring_flow = Experiment("ccmc/ring_flow", frozenset(), "seed", _ring_plan, _ring)
-ascent_paths = Experiment("ccmc/ascent_paths", frozenset({"n_tokens", "replicates"}), "seed", _ascent_plan, _ascent)
+ring_flow = Experiment("ccmc/ring_flow", frozenset(), "seed", _ring_plan, in_turn(_ring))
+ascent_paths = Experiment(
+    "ccmc/ascent_paths", frozenset({"n_tokens", "replicates"}), "seed", _ascent_plan, in_turn(_ascent)
+)

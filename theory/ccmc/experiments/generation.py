@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import cast
 
 from xarray import Dataset
 
+from theory.ccmc.experiments.turns import Told, in_turn
 from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain
 from theory.ccmc.simulation.cost import MOST_STEPS, RECORDS, step_seconds
@@ -18,8 +18,7 @@ from theory.ccmc.simulation.sampling import (
     simulate,
     tempered,
 )
-from theory.core.vocabulary import Emit, Experiment, Plan, Replicate, Stop
-from theory.shared.experiments import each
+from theory.core.vocabulary import Experiment, Plan, Stop
 
 CURES = ("output_temperature", "count_cap", "window", "recency_exponent")
 """The parameters that are keyword arguments of :func:`theory.ccmc.simulation.sampling.simulate` too."""
@@ -44,26 +43,17 @@ def _dataset(text: Trajectories) -> Dataset:
     return data
 
 
-def _generate(
-    params: Params, replicates: Sequence[Replicate[Chain]], device: str, emit: Emit, stop: Stop
-) -> list[Dataset]:
-    done = 0
-
-    def one(replicate: Replicate[Chain]) -> Dataset:
-        nonlocal done
-        text = simulate(
-            tempered(replicate.problem.transition, params.attention_temperature),
-            replicate.problem.prompt,
-            params.n_tokens,
-            [(replicate.seed, run) for run in range(params.replicates)],
-            stop=stop,
-            progress=lambda fraction: emit((done + fraction) / len(replicates), None),
-            **cures_of(params),
-        )
-        done += 1
-        return _dataset(text)
-
-    return each(replicates, one, emit, stop)
+def _generate(params: Params, chain: Chain, seed: int, told: Told, stop: Stop) -> Dataset:
+    text = simulate(
+        tempered(chain.transition, params.attention_temperature),
+        chain.prompt,
+        params.n_tokens,
+        [(seed, run) for run in range(params.replicates)],
+        stop=stop,
+        progress=told,
+        **cures_of(params),
+    )
+    return _dataset(text)
 
 
 def _plan(params: Params, problem: Chain, replicates: int) -> Plan:
@@ -77,5 +67,9 @@ def _plan(params: Params, problem: Chain, replicates: int) -> Plan:
 
 
 generation = Experiment(
-    "ccmc/generation", frozenset({"n_tokens", "replicates", "attention_temperature", *CURES}), "seed", _plan, _generate
+    "ccmc/generation",
+    frozenset({"n_tokens", "replicates", "attention_temperature", *CURES}),
+    "seed",
+    _plan,
+    in_turn(_generate),
 )

@@ -15,15 +15,14 @@ import xarray as xr
 from scipy.linalg import orth
 from xarray import Dataset
 
-from theory.ccmc.experiments.mapping import full, no_logarithms, run_each
+from theory.ccmc.experiments.turns import Told, on_instances, with_logarithms
 from theory.ccmc.fitting import RowFits, centred, fit_rows, log_likelihood, wins_of
 from theory.ccmc.label_sets import drawn_labels, label_sets, next_laws
 from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain
 from theory.ccmc.prompt_coverage import coverage_of
 from theory.core.errors import Cancelled
-from theory.core.vocabulary import Emit, Experiment, Plan, Replicate, Stop
-from theory.shared.experiments import each
+from theory.core.vocabulary import Experiment, Plan, Stop
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -81,26 +80,16 @@ def _mean_divergence(chain: Chain, laws: Floats, logits: Floats) -> Floats:
     return total / chain.n_samples
 
 
-def _fits(params: Params, replicates: Sequence[Replicate[Chain]], device: str, emit: Emit, stop: Stop) -> list[Dataset]:
-    done = 0
-
-    def one(replicate: Replicate[Chain]) -> Dataset:
-        nonlocal done
-        chain = replicate.problem
-        if not full(chain):
-            return no_logarithms()
-        block = int(np.clip(MOST_ROWS // max(len(chain.last), 1), 1, params.replicates))
-        parts: list[Dataset] = []
-        for start in range(0, params.replicates, block):
-            if stop():
-                raise Cancelled
-            runs = range(start, min(start + block, params.replicates))
-            parts.append(_measure(chain, [np.random.default_rng((replicate.seed, run)) for run in runs]))
-            emit((done + runs.stop / params.replicates) / len(replicates), None)
-        done += 1
-        return xr.concat(parts, "replicate")
-
-    return each(replicates, one, emit, stop)
+def _fits(params: Params, chain: Chain, seed: int, told: Told, stop: Stop) -> Dataset:
+    block = int(np.clip(MOST_ROWS // max(len(chain.last), 1), 1, params.replicates))
+    parts: list[Dataset] = []
+    for start in range(0, params.replicates, block):
+        if stop():
+            raise Cancelled
+        runs = range(start, min(start + block, params.replicates))
+        parts.append(_measure(chain, [np.random.default_rng((seed, run)) for run in runs]))
+        told(runs.stop / params.replicates)
+    return xr.concat(parts, "replicate")
 
 
 def _separation(params: Params, chain: Chain) -> Dataset:
@@ -128,5 +117,5 @@ def _plan(params: Params, problem: Chain, replicates: int) -> Plan:
     return Plan(seconds * replicates, 8 * rows * (size**2 + 4 * size), "replicate")
 
 
-fits = Experiment("ccmc/fits", frozenset({"replicates"}), "seed", _plan, _fits)
-separation = Experiment("ccmc/separation", frozenset({"replicates"}), "instance", _plan, run_each(_separation))
+fits = Experiment("ccmc/fits", frozenset({"replicates"}), "seed", _plan, with_logarithms(_fits))
+separation = Experiment("ccmc/separation", frozenset({"replicates"}), "instance", _plan, on_instances(_separation))

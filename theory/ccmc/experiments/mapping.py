@@ -6,7 +6,6 @@ pseudo-inverse of the embeddings, its next-token law from a softmax over positio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,11 @@ import numpy.typing as npt
 from scipy.linalg import orth
 from xarray import Dataset
 
+from theory.ccmc.experiments.turns import on_instances
 from theory.ccmc.parameters import Params
 from theory.ccmc.probes import N_PROBES, generator_of, position_tables, probe_prompts
 from theory.ccmc.problem import Chain
-from theory.core.vocabulary import Emit, Experiment, Plan, Replicate, Run, Stop
-from theory.shared.experiments import each
+from theory.core.vocabulary import Experiment, Plan
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -117,44 +116,20 @@ def _positions(params: Params, chain: Chain) -> Dataset:
     return Dataset({"next_law": (("positions", "prompt", "token"), law)}, coords={"positions": list(POSITION_KINDS)})
 
 
-def full(chain: Chain) -> bool:
-    """Whether every entry of P is positive, so that its logarithm is finite."""
-    return bool((chain.transition > 0).all())
-
-
-def no_logarithms() -> Dataset:
-    """What a chain with zeros is answered: it has no attention weights."""
-    return Dataset(attrs={"not_run": "Not run: P has zeros, so log P is infinite."})
-
-
-def run_each(measure: Callable[[Params, Chain], Dataset]) -> Run[Params, Chain]:
-    """Run ``measure`` on every instance in turn, where P has no zeros."""
-
-    def run(
-        params: Params, replicates: Sequence[Replicate[Chain]], device: str, emit: Emit, stop: Stop
-    ) -> list[Dataset]:
-        def one(replicate: Replicate[Chain]) -> Dataset:
-            return measure(params, replicate.problem) if full(replicate.problem) else no_logarithms()
-
-        return each(replicates, one, emit, stop)
-
-    return run
-
-
 def _plan(params: Params, problem: Chain, replicates: int) -> Plan:
     return Plan(3e-3 * replicates, 8 * (problem.vocab_size**2 + 3 * N_PROBES * problem.vocab_size), "instance")
 
 
 explicit_attention = Experiment(
-    "ccmc/explicit_attention", frozenset({"prompt_length"}), "instance", _plan, run_each(_mapping)
+    "ccmc/explicit_attention", frozenset({"prompt_length"}), "instance", _plan, on_instances(_mapping)
 )
 weight_subspace = Experiment(
-    "ccmc/weight_subspace", frozenset({"prompt_length"}), "instance", _plan, run_each(_subspace)
+    "ccmc/weight_subspace", frozenset({"prompt_length"}), "instance", _plan, on_instances(_subspace)
 )
 attention_with_positions = Experiment(
     "ccmc/attention_with_positions",
     frozenset({"prompt_length", "position_scale"}),
     "instance",
     _plan,
-    run_each(_positions),
+    on_instances(_positions),
 )

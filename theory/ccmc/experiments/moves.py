@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from xarray import Dataset
 
+from theory.ccmc.experiments.turns import Told, in_turn
 from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain
 from theory.ccmc.simulation.sampling import simulate
-from theory.core.vocabulary import Emit, Experiment, Plan, Replicate, Stop
-from theory.shared.experiments import each
+from theory.core.vocabulary import Experiment, Plan, Stop
 
 THIRDS = 3
 SHORTEST = 10
 """Tokens that are generated at least, so that the thirds differ."""
 
 
-def _run(params: Params, replicates: Sequence[Replicate[Chain]], device: str, emit: Emit, stop: Stop) -> list[Dataset]:
-    def one(replicate: Replicate[Chain]) -> Dataset:
-        chain = replicate.problem
-        length = len(chain.prompt)
-        end = max(params.n_tokens, length + SHORTEST)
-        times = np.geomspace(length, end, THIRDS + 1).round()
-        seeds = [(replicate.seed, run) for run in range(params.replicates)]
-        text = simulate(chain.transition, chain.prompt, end, seeds, times=times, transitions_counted=True, stop=stop)
-        return Dataset(
-            {
-                "counts": (("replicate", "time", "token"), text.counts),
-                "moves": (("replicate", "time", "last", "token"), text.moves),
-            },
-            coords={"time": times},
-        )
-
-    return each(replicates, one, emit, stop)
+def _count(params: Params, chain: Chain, seed: int, told: Told, stop: Stop) -> Dataset:
+    end = max(params.n_tokens, len(chain.prompt) + SHORTEST)
+    times = np.geomspace(len(chain.prompt), end, THIRDS + 1).round()
+    seeds = [(seed, run) for run in range(params.replicates)]
+    text = simulate(
+        chain.transition, chain.prompt, end, seeds, times=times, transitions_counted=True, stop=stop, progress=told
+    )
+    return Dataset(
+        {
+            "counts": (("replicate", "time", "token"), text.counts),
+            "moves": (("replicate", "time", "last", "token"), text.moves),
+        },
+        coords={"time": times},
+    )
 
 
 def _plan(params: Params, problem: Chain, replicates: int) -> Plan:
@@ -43,4 +38,4 @@ def _plan(params: Params, problem: Chain, replicates: int) -> Plan:
     return Plan(2e-7 * runs * min(params.n_tokens, 1e5), stored, "seed")
 
 
-counted_moves = Experiment("ccmc/counted_moves", frozenset({"n_tokens", "replicates"}), "seed", _plan, _run)
+counted_moves = Experiment("ccmc/counted_moves", frozenset({"n_tokens", "replicates"}), "seed", _plan, in_turn(_count))

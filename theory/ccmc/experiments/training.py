@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy.linalg import orth
 from xarray import Dataset
 
-from theory.ccmc.experiments.mapping import full, no_logarithms
+from theory.ccmc.experiments.turns import full, no_logarithms
 from theory.ccmc.label_sets import initial_weights, label_sets
 from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain

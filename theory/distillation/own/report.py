@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from theory.core.errors import DataError, ParameterError
+from theory.core.runs import fetch
+from theory.core.vocabulary import Replicate, Stop
 from theory.distillation.effective_ridge import Stats, stats
-from theory.distillation.experiments.features import feature_trials
-from theory.distillation.experiments.trials import trial_seeds
-from theory.distillation.feature_risk import ARMS, held_out_risks
+from theory.distillation.experiments.features import feature_students
+from theory.distillation.feature_risk import held_out_risks
+from theory.distillation.parameters import Params
 from theory.distillation.problem import Floats, Integers, Regression
 from theory.distillation.student_risk import optimal_mask, optimal_surrogate
+from theory.shared.statistics import Mean, mean_of
 
 Action = Literal["amplify", "keep", "shrink", "drop"]
 SAME = 0.01
@@ -71,7 +73,7 @@ def feature_report(
     points: int = 8,
     trials: int = 20,
     seed: int = 0,
-    stop: Callable[[], bool] | None = None,
+    stop: Stop | None = None,
 ) -> FeatureReport:
     """Report on the features of ``problem``; ``n_samples`` of the advice, by default a tenth of the rows or half of r.
 
@@ -93,26 +95,25 @@ def feature_report(
         raise ParameterError("n_samples", chosen, f"a whole number from 1 to {min(rank, rows) - 1}")
     sizes = np.unique(np.geomspace(FEWEST_SAMPLES, most, points).round().astype(np.int64))
     predicted: list[Floats] = []
-    measured: list[Floats] = []
-    spread: list[Floats] = []
-    names: tuple[str, ...] = ARMS[:3]
+    measured: list[Mean] = []
+    names: list[str] = []
     for size in sizes.tolist():
         predicted.append(held_out_risks(stats(problem.eigenvalues, size), problem, size))
-        found = feature_trials(problem, size, trial_seeds(seed, trials), stop=stop)
-        names = found.arms
-        measured.append(found.risk.mean(axis=0))
-        spread.append(found.risk.std(axis=0, ddof=1) / np.sqrt(trials) if trials > 1 else np.zeros(len(names)))
+        params = Params().model_copy(update={"n_samples": size, "replicates": trials})
+        (raw,), _ = fetch(feature_students, params, [Replicate(problem, seed)], stop=stop)
+        measured.append(mean_of(raw["risk"].values))
+        names = raw["arm"].values.tolist()
     advice = feature_advice(problem, chosen)
     large = rows >= 8 * rank
     return FeatureReport(
         rows,
         rank,
         problem.eigenvalues,
-        names,
+        tuple(names),
         sizes,
         np.array(predicted),
-        np.array(measured),
-        np.array(spread),
+        np.array([found.mean for found in measured]),
+        np.array([found.error for found in measured]),
         tuple(bool(size <= rows / 10) for size in sizes),
         chosen,
         advice,

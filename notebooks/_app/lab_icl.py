@@ -11,7 +11,6 @@ CELLS = (
     "import numpy as np\n\n"
     "import theory\n"
     "from theory.icl import views\n"
-    "from theory.icl.simulation.layers import landed\n"
     "from theory.icl.optimum import independent_optimum\n"
     "from theory.icl.retrieval import rag_crossover\n"
     "from widgets.icl import figures as icl\n"
@@ -32,7 +31,7 @@ CELLS = (
     "## Test\n\nNow train attention layers on sampled prompts, at several lengths in one batch.",
     "params = room.Params(dim=5, context_length=10)\n"
     "problem = room.draw(params, params.data_seed)\n"
-    "trained = landed(params, problem, lambda fraction, found: None, lambda: False)\n"
+    "trained = views.landed(params, problem, lambda fraction, found: None, lambda: False)\n"
     "icl.talk_picture(views.bowl(params, problem, trained), views.risk_curve(params, problem, trained))",
     'jupyter.verdict(jupyter.measure("icl-pgd-equivalence"))',
     "## Your own numbers\n\nPredictions are labelled arrays, and the formulas are plain functions of arrays: the best "

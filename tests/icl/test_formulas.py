@@ -10,11 +10,11 @@ from scipy.optimize import minimize
 
 from theory.icl.data import draw
 from theory.icl.drift import attention_risk_under_drift, h3_optimum, kalman_risk, task_correlation
-from theory.icl.landscape import gd_path, landscape
 from theory.icl.low_rank import length_risk, lora_risks, lora_singular_values, low_rank_risks
-from theory.icl.optimum import independent_optimum, optimal_preconditioner, risk_surface, second_moment
+from theory.icl.optimum import independent_optimum, optimal_preconditioner, second_moment, step_risk
 from theory.icl.parameters import Params
 from theory.icl.problem import Floats, Regression
+from theory.icl.quadratic import gd_path, landscape
 from theory.icl.retrieval import alignment_optimum, rag_crossover, rag_optimum
 from theory.shared.training.optimisers import adam
 
@@ -40,12 +40,12 @@ def test_risk_of_a_step_is_that_of_sampled_prompts(scale: float) -> None:
     problem = crooked()
     step = scale * optimal_preconditioner(problem, 6, 0.3)
     mean, error = sampled_risk(problem, step, 6, 0.3)
-    assert abs(mean - float(risk_surface(step, problem, 6, 0.3))) <= 5 * error
+    assert abs(mean - float(step_risk(step, problem, 6, 0.3))) <= 5 * error
 
 
 def test_no_step_is_better_than_the_optimum() -> None:
     problem = crooked()
-    found = minimize(lambda flat: float(risk_surface(flat.reshape(3, 3), problem, 6, 0.3)), np.zeros(9), tol=1e-12)
+    found = minimize(lambda flat: float(step_risk(flat.reshape(3, 3), problem, 6, 0.3)), np.zeros(9), tol=1e-12)
     assert np.isclose(found.fun, float(independent_optimum(problem.spectrum[0], 6, 0.3).risk), rtol=1e-8)
 
 
@@ -59,7 +59,7 @@ def test_plain_descent_takes_the_predicted_path() -> None:
         step = step - 2 * rate * problem.feature_covariance @ (step - surface.optimum) @ moment
     weights, risks = gd_path(surface, np.zeros((3, 3)), rate, np.array([50.0]))
     assert np.allclose(weights[0], step, rtol=1e-10)
-    assert np.isclose(risks[0], float(risk_surface(step, problem, 6, 0.3)), rtol=1e-10)
+    assert np.isclose(risks[0], float(step_risk(step, problem, 6, 0.3)), rtol=1e-10)
 
 
 def test_lora_trained_by_gradient_descent_reaches_the_predicted_risk() -> None:

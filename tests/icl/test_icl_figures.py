@@ -14,10 +14,9 @@ from xarray import Dataset
 from theory.icl import views
 from theory.icl.claims.best_steps import best_step
 from theory.icl.data import draw
-from theory.icl.optimum import risk_surface
+from theory.icl.optimum import step_risk
 from theory.icl.parameters import Params
 from theory.icl.problem import Regression
-from theory.icl.simulation import page_runs as layer_runs
 from widgets.icl import figures as icl
 from widgets.kit import live, theme
 from widgets.kit.thumbnail import figure_svg
@@ -81,7 +80,7 @@ def data(which: str) -> Dataset:
         step = best_step(params, problem, weighted=False).preconditioner
         return views.equivalence(params, problem, step, layers("independent"))
     if which == "staircase":
-        raw = layer_runs.descents(params, problem, lambda _: None, lambda: False)
+        raw = views.descents(params, problem, lambda *_: None, lambda: False)
         return views.staircase(params, problem, raw)
     found: Dataset = getattr(views, which)(params, problem)
     return found
@@ -125,7 +124,7 @@ def test_the_risk_is_the_same_all_along_a_contour(name: str) -> None:
     corners = np.stack([bowl.contour_a.values - float(bowl.best_a), bowl.contour_b.values - float(bowl.best_b)], -1)
     off = np.einsum("lck,ik,jk->lcij", corners / params.context_length, chosen, chosen)
     kurtosis = -2.0 if name == "signs" else 0.0
-    risks = risk_surface(best + off, problem, params.context_length, params.noise_variance, kurtosis)
+    risks = step_risk(best + off, problem, params.context_length, params.noise_variance, kurtosis)
     np.testing.assert_allclose(risks, np.broadcast_to(bowl.level_risk.values[:, None], risks.shape), rtol=1e-9)
 
 

@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 
 from theory.core.errors import BenchError
 from theory.icl.low_rank import lora_risks, low_rank_risks
-from theory.icl.optimum import independent_optimum, risk_surface
+from theory.icl.optimum import independent_optimum, step_risk
 from theory.icl.own.read import load
 from theory.icl.own.report import lora_report, own_report
 from theory.icl.parameters import Params
@@ -28,8 +28,8 @@ PROBLEM = Regression(covariance(0), covariance(1), covariance(2))
 
 def test_the_step_has_the_risk_that_is_said_and_none_is_better() -> None:
     report = own_report(PROBLEM, 12, 0.3)
-    assert np.isclose(report.risk, risk_surface(report.preconditioner, PROBLEM, 12, 0.3))
-    found = minimize(lambda w: float(risk_surface(w.reshape(3, 3), PROBLEM, 12, 0.3)), np.zeros(9), tol=1e-10)
+    assert np.isclose(report.risk, step_risk(report.preconditioner, PROBLEM, 12, 0.3))
+    found = minimize(lambda w: float(step_risk(w.reshape(3, 3), PROBLEM, 12, 0.3)), np.zeros(9), tol=1e-10)
     assert np.isclose(found.fun, report.risk, rtol=1e-6)
     assert np.allclose(report.rank_risks, low_rank_risks(PROBLEM.spectrum[0], 12, 0.3))
 
@@ -56,11 +56,11 @@ def test_a_lora_update_has_its_risk_and_rank() -> None:
     for share in (0.3, 0.8, 1.0):
         lora = lora_report(PROBLEM, 12, 0.3, share)
         assert np.linalg.matrix_rank(lora.update) == lora.rank
-        assert np.isclose(risk_surface(old + lora.update, fresh, 12, 0.3), lora.risks[lora.rank])
+        assert np.isclose(step_risk(old + lora.update, fresh, 12, 0.3), lora.risks[lora.rank])
     # rank 1 by brute force
     best = min(
         minimize(
-            lambda w: float(risk_surface(old + np.outer(w[:3], w[3:]), fresh, 12, 0.3)),
+            lambda w: float(step_risk(old + np.outer(w[:3], w[3:]), fresh, 12, 0.3)),
             np.random.default_rng(seed).standard_normal(6),
             tol=1e-12,
         ).fun

@@ -10,7 +10,7 @@ import pytest
 from theory.core.errors import Cancelled, ParameterError
 from theory.icl.data import draw
 from theory.icl.effective import effective_preconditioner
-from theory.icl.optimum import independent_optimum, risk_surface
+from theory.icl.optimum import independent_optimum, step_risk
 from theory.icl.parameters import Params
 from theory.icl.problem import Floats
 from theory.icl.prompt_law import PromptLaw, law_of
@@ -34,7 +34,7 @@ def excess(found: Trained, **values: Any) -> float:
     params = Params(**(BASE | values))
     problem = draw(params, 0)
     best = float(independent_optimum(problem.spectrum[0], params.context_length, params.noise_variance).risk)
-    return float(risk_surface(step_of(found), problem, params.context_length, params.noise_variance)) / best - 1
+    return float(step_risk(step_of(found), problem, params.context_length, params.noise_variance)) / best - 1
 
 
 @pytest.mark.parametrize("model", ["attention", "h3", "preconditioner", "factored", "attention by statistics"])
@@ -101,7 +101,7 @@ def test_values_at_random_can_end_in_a_poor_minimum_of_rank_one() -> None:
         adam.step()
     arrays = [dict(module.named_parameters())[k].detach()[0].numpy() for k in ("query", "key", "value", "output")]
     step, _ = effective_preconditioner(*arrays, 10)
-    risk = float(risk_surface(step, problem, 10, 0.25))
+    risk = float(step_risk(step, problem, 10, 0.25))
     assert risk > 1.1 * float(top.risk)
     rest = float(top.risk) + float(np.sort(top.gain)[:-1].sum())
     assert risk == pytest.approx(rest, rel=0.02)

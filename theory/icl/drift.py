@@ -5,7 +5,7 @@ Tasks have correlations ``E beta_i beta_j' = R_ij Sigma_beta`` and ``E beta_i be
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,8 +17,7 @@ ROUNDS = 500
 """The fixed point of one scalar takes 1 to 11 rounds; this many mean that it does not settle."""
 
 
-@dataclass(frozen=True, eq=False)
-class Weighted:
+class Weighted(NamedTuple):
     """Best sample weights ``omega`` (n,), preconditioner ``weights`` (d,) in the eigenbasis of A, and their risk."""
 
     omega: Floats
@@ -81,7 +80,7 @@ def h3_optimum(task_corr: Floats, query_corr: Floats, eigenvalues: Floats, sigma
         scalar = found
     else:
         raise BenchError("the best sample weights were not found: the fixed point does not settle.")
-    weights, risk = _weighted(values, basis @ omega, task_corr, unit, power)
+    _, weights, risk = weighted_optimum(basis @ omega, task_corr, unit, values, sigma2)
     omega, risk = strength * (basis @ omega), power - strength**2 * (power - risk)
     if np.ptp(values) == 0:
         # Only the product of omega and W is identified: isotropic tasks take the identity as preconditioner.
@@ -89,14 +88,23 @@ def h3_optimum(task_corr: Floats, query_corr: Floats, eigenvalues: Floats, sigma
     return Weighted(omega, weights, risk)
 
 
+def weighted_optimum(
+    omega: Floats, task_corr: Floats, query_corr: Floats, eigenvalues: Floats, sigma2: float
+) -> Weighted:
+    """The best step for given sample weights (n,)."""
+    values = np.asarray(eigenvalues, dtype=np.float64)
+    power = float(values.sum()) + sigma2
+    bottom = _bottom(values, float(omega @ task_corr @ omega), float(omega @ omega), power)
+    overlap = float(omega @ query_corr)
+    weights = np.divide(overlap * values, bottom, out=np.zeros_like(values), where=bottom > 0)
+    return Weighted(omega, weights, power - float(np.sum(overlap * values * weights)))
+
+
 def attention_optimum_under_drift(
     task_corr: Floats, query_corr: Floats, eigenvalues: Floats, sigma2: float
 ) -> Weighted:
     """The best unweighted step, all that attention can express: omega is 1 for every example."""
-    values = np.asarray(eigenvalues, dtype=np.float64)
-    power = float(values.sum()) + sigma2
-    ones = np.ones(len(query_corr))
-    return Weighted(ones, *_weighted(values, ones, task_corr, query_corr, power))
+    return weighted_optimum(np.ones(len(query_corr)), task_corr, query_corr, eigenvalues, sigma2)
 
 
 def attention_risk_under_drift(task_corr: Floats, query_corr: Floats, eigenvalues: Floats, sigma2: float) -> float:
@@ -116,13 +124,3 @@ def kalman_risk(rho: float, n: int, dim: int, sigma2: float) -> Floats:
 
 def _bottom(values: Floats, quadratic: float, square: float, power: float) -> Floats:
     return (quadratic + square) * values + power * square
-
-
-def _weighted(
-    values: Floats, omega: Floats, task_corr: Floats, query_corr: Floats, power: float
-) -> tuple[Floats, float]:
-    """The best preconditioner for fixed sample weights, and its risk."""
-    bottom = _bottom(values, float(omega @ task_corr @ omega), float(omega @ omega), power)
-    overlap = float(omega @ query_corr)
-    weights = np.divide(overlap * values, bottom, out=np.zeros_like(values), where=bottom > 0)
-    return weights, power - float(np.sum(overlap * values * weights))

@@ -52,6 +52,11 @@ def effective_preconditioner(
     return steps, EvenPart(features, vector[..., :-1], label * cross)
 
 
+def step_of(weights: Mapping[str, Floats], n: int) -> tuple[Floats, EvenPart]:
+    """The same of a trained layer's weights by name."""
+    return effective_preconditioner(weights["query"], weights["key"], weights["value"], weights["output"], n)
+
+
 def effective_wpgd(weights: Mapping[str, Floats]) -> tuple[Floats, Floats]:
     """W (d, d) and sample weights omega (n,) of the step ``x' W X'(omega * y)`` that H3 takes.
 

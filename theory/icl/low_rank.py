@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from theory.icl.optimum import independent_optimum, optimal_preconditioner, risk_surface, second_moment
+from theory.icl.optimum import independent_optimum, optimal_preconditioner, second_moment, step_risk
 from theory.icl.problem import Floats, Integers, Regression
 
 
@@ -49,8 +49,16 @@ def lora_risks(old: Floats, new: Floats, n: float, sigma2: float) -> tuple[Float
         identity = np.eye(len(new))
         singular, lowest = lora_singular_values(Regression(identity, old, new), n, sigma2)
         gains, order = singular**2, np.arange(len(new))
-    left = np.concatenate([np.cumsum(gains[::-1])[::-1], [0.0]])
-    return lowest + left, order.astype(np.int64)
+    return lowest + left_over(gains), order.astype(np.int64)
+
+
+def left_over(gains: Floats) -> Floats:
+    """What is left to gain after the first 0, 1, ..., d of these gains (d,), shape (d + 1,).
+
+    >>> left_over(np.array([2.0, 1.0])).tolist()
+    [3.0, 1.0, 0.0]
+    """
+    return np.concatenate([np.cumsum(gains[::-1])[::-1], [0.0]])
 
 
 def lora_singular_values(problem: Regression, n: float, sigma2: float) -> tuple[Floats, float]:
@@ -65,7 +73,7 @@ def lora_singular_values(problem: Regression, n: float, sigma2: float) -> tuple[
     scaled = change @ (basis * np.sqrt(np.maximum(powers, 0.0))) @ basis.T
     best = optimal_preconditioner(fresh, n, sigma2)
     singular: Floats = np.linalg.svd(scaled, compute_uv=False).astype(np.float64)
-    return singular, float(risk_surface(best, fresh, n, sigma2))
+    return singular, float(step_risk(best, fresh, n, sigma2))
 
 
 def length_risk(

@@ -79,7 +79,7 @@ def second_moment(problem: Regression, n: float, sigma2: float, kurtosis: float 
     return found + n * kurtosis * np.diag(np.diag(white))
 
 
-def risk_surface(preconditioner: Floats, problem: Regression, n: float, sigma2: float, kurtosis: float = 0.0) -> Floats:
+def step_risk(preconditioner: Floats, problem: Regression, n: float, sigma2: float, kurtosis: float = 0.0) -> Floats:
     """Risk L(W) of any preconditioner, shape (...) for ``preconditioner`` (..., d, d)."""
     root = problem.whitening[0]
     white = root @ preconditioner @ root

@@ -58,6 +58,11 @@ class Regression(Problem):
         return np.maximum(values[::-1], 0.0), vectors[:, ::-1]
 
 
+def isotropic(dim: int) -> Regression:
+    """Features and tasks without a preferred direction, for which the formulas of aligned prompts are exact."""
+    return Regression(np.eye(dim), np.eye(dim), np.eye(dim))
+
+
 def checked_covariance(
     rows: Sequence[Sequence[float]] | npt.NDArray[Any], name: str, *, definite: bool = False, dim: int | None = None
 ) -> Floats:

@@ -10,7 +10,6 @@ from theory.core.bench import check_claim
 from theory.core.vocabulary import Claim, Stop
 from theory.icl import views
 from theory.icl.problem import Regression
-from theory.icl.simulation.layers import landed, landed_key
 from theory.icl.training import LARGEST_DIM
 from widgets.icl import figures, prose
 from widgets.kit import panel
@@ -37,7 +36,7 @@ def job(claim: Claim, params: Any, problem: Regression) -> panel.Job:
 
     def work(report: panel.Report, stop: Stop) -> None:
         if problem.dim <= LARGEST_DIM:
-            raw = landed(params, problem, lambda fraction, found: report(0.5 * fraction, raw=found), stop)
+            raw = views.landed(params, problem, lambda fraction, found: report(0.5 * fraction, raw=found), stop)
             report(0.5, raw=raw, extra=raw)
         result = check_claim(claim, params, SEEDS, emit=lambda fraction, _: report(0.5 + 0.5 * fraction), stop=stop)
         report(1.0, result=result)
@@ -73,5 +72,5 @@ def talk(now: Now | Rested, run: panel.Run, screen: Screen, last: panel.Run | No
 
 def kept(raw: Dataset | None, params: Any, problem: Regression) -> Dataset | None:
     """Trained layers if they are those of these prompts, at whatever length."""
-    usable = isinstance(raw, Dataset) and raw.attrs.get("trained") == landed_key(params, problem)
+    usable = isinstance(raw, Dataset) and raw.attrs.get("trained") == views.landed_key(params, problem)
     return raw if usable else None

@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 from xarray import Dataset
 
-from theory.core.vocabulary import Stop
+from theory.core.vocabulary import Experiment, Stop
 from theory.icl import views
 from theory.icl.claims.best_steps import best_step
-from theory.icl.simulation import page_runs as layer_runs
-from theory.icl.simulation.layers import landed
+from theory.icl.experiments import layers
+from theory.icl.parameters import Params
+from theory.icl.problem import Regression, isotropic
 from widgets.icl import figures, prose
 from widgets.kit import panel
 from widgets.kit.page import Rested, Screen, Shown, measure_figure, measured_figure
@@ -58,26 +59,30 @@ def measured(which: str, rested: Rested, report: panel.Report, stop: Stop) -> No
     if which == "descent":
         report(1.0, extra=views.descent(params, problem))
     elif which == "staircase":
-        report(1.0, extra=views.staircase(params, problem, layer_runs.descents(params, problem, moved, stop)))
+        report(1.0, extra=views.staircase(params, problem, views.descents(params, problem, moved, stop)))
     elif which == "equivalence":
         step = best_step(params, problem, weighted=False).preconditioner
         raw = rested.run.raw
         if not isinstance(raw, Dataset) or not (raw.n.values == params.context_length).any():
-            raw = landed(params, problem, moved, stop, lengths=[params.context_length])
+            raw = views.fetched(layers.own_length_layers, params, problem, moved, stop)
         report(1.0, extra=views.equivalence(params, problem, step, raw))
     else:
-        draw, train = _TRAINED[which]
+        draw, experiment = _TRAINED[which]
         report(0.01, extra=draw(params, problem, None))
-        report(1.0, extra=draw(params, problem, train(params, problem, moved, stop)))
+        trained_on = isotropic(problem.dim) if which in _ISOTROPIC else problem
+        found = views.fetched(experiment, params, trained_on, moved, stop)
+        report(1.0, extra=draw(params, problem, found))
 
 
-_TRAINED: dict[str, tuple[Callable[..., Dataset], Callable[..., Dataset]]] = {
-    "retrieval": (views.retrieval, layer_runs.retrieval_layers),
-    "memory": (views.memory, layer_runs.h3_layers),
-    "ranks": (views.ranks, layer_runs.rank_layers),
-    "softmax": (views.softmax, layer_runs.softmax_layers),
-    "length": (views.length, layer_runs.length_layers),
+_TRAINED: dict[str, tuple[Callable[..., Dataset], Experiment[Params, Regression]]] = {
+    "retrieval": (views.retrieval, layers.retrieval_layers),
+    "memory": (views.memory, layers.h3_layers),
+    "ranks": (views.ranks, layers.rank_layers),
+    "softmax": (views.softmax, layers.softmax_layers),
+    "length": (views.length, layers.length_layers),
 }
+_ISOTROPIC = ("retrieval", "softmax")
+"""Figures whose formulas are for tasks without a preferred direction: their layers do not depend on the spectra."""
 
 
 def start(which: str, rested: Rested, publish: Callable[[panel.Run], None], cancelled: threading.Event) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from theory.core.vocabulary import Claim, Paper, Room
+from theory.core.vocabulary import Claim, Paper, Room, Symbol
 from theory.icl.claims.aligned import icl_rag_risk, icl_task_feature_alignment
 from theory.icl.claims.approximations import icl_alignment_approximation, icl_rag_approximation
 from theory.icl.claims.drifting import icl_h3_drift, icl_h3_kalman
@@ -18,6 +18,7 @@ from theory.icl.data import active, bounds, draw
 from theory.icl.own.read import load
 from theory.icl.parameters import Params
 from theory.icl.presets import PRESETS
+from theory.icl.problem import Regression
 
 PAPER = Paper(
     authors="Yingcong Li, Ankit Singh Rawat, Samet Oymak",
@@ -36,7 +37,7 @@ PAPER = Paper(
 """,
 )
 
-CLAIMS: tuple[Claim, ...] = (
+CLAIMS: tuple[Claim[Params, Regression], ...] = (
     icl_pgd_equivalence,
     icl_h3_wpgd_equivalence,
     icl_independent_optimum,
@@ -66,4 +67,18 @@ ROOM = Room(
     bounds=bounds,
     presets=PRESETS,
     active=active,
+    symbols={
+        "n": Symbol("context length: examples in a prompt", "context_length"),
+        "d": Symbol("dimension of the features", "dim"),
+        "x": Symbol("features of the query"),
+        "X": Symbol("features of the examples, one a row"),
+        "y": Symbol("labels of the examples"),
+        "W": Symbol("preconditioner of the gradient step"),
+        "L": Symbol("risk: mean squared error, label noise included"),
+        "M": Symbol("power of the labels: the risk of predicting 0"),
+        "A": Symbol("task covariance in whitened features"),
+        r"\Sigma_x": Symbol("feature covariance", "feature_covariance"),
+        r"\sigma^2": Symbol("variance of the label noise", "noise_variance"),
+        r"\alpha": Symbol("alignment of the examples", "alignment"),
+    },
 )

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from xarray import Dataset
 
 from theory.core.vocabulary import Assumption
-from theory.icl.drift import Weighted, attention_optimum_under_drift, h3_optimum, task_correlation
-from theory.icl.landscape import landscape
-from theory.icl.optimum import independent_optimum, kurtosis_of, optimal_preconditioner, risk_surface
+from theory.icl.claims import assumptions as needs
+from theory.icl.claims.shared import SQUARE
+from theory.icl.drift import attention_optimum_under_drift, h3_optimum, task_correlation
+from theory.icl.optimum import independent_optimum, kurtosis_of, optimal_preconditioner, step_risk
 from theory.icl.parameters import Params
 from theory.icl.problem import Floats, Regression
+from theory.icl.quadratic import landscape
 from theory.icl.retrieval import alignment_optimum, rag_optimum
 
 LEAST_STEPS, STEPS_PER_ROOT = 100, 25
@@ -28,6 +31,20 @@ class BestStep:
     risk: float
     label_power: float
 
+    def dataset(self, **silent: str) -> Dataset:
+        """A labelled prediction; ``silent`` says of a variable why nothing measures it."""
+        found = Dataset(
+            {
+                "preconditioner": (SQUARE, self.preconditioner, {"long_name": "W", "spec_name": "W"}),
+                "omega": (("position",), self.omega, {"long_name": "sample weights", "spec_name": "omega"}),
+                "risk": ((), self.risk, {"long_name": "best risk, label noise included", "spec_name": "risk_opt"}),
+                "label_power": ((), self.label_power, {"long_name": "risk of predicting 0", "spec_name": "M"}),
+            }
+        )
+        for name, why in silent.items():
+            found[name].attrs["not_measured"] = why
+        return found
+
 
 def best_step(params: Params, problem: Regression, *, weighted: bool) -> BestStep:
     """The best step that attention can take, or H3 (``weighted``); arXiv 2407.10005.
@@ -38,17 +55,23 @@ def best_step(params: Params, problem: Regression, *, weighted: bool) -> BestSte
     n, noise, dim = params.context_length, params.noise_variance, problem.dim
     power = float(problem.spectrum[0].sum()) + noise
     if params.design == "drift":
-        along, query = task_correlation(params.drift, n, params.task_correlation, params.period)
         optimum = h3_optimum if weighted else attention_optimum_under_drift
-        found: Weighted = optimum(along, query, problem.spectrum[0], noise)
+        found = optimum(*correlations(params), problem.spectrum[0], noise)
         return BestStep(in_features(problem, found.weights), found.omega, found.risk, power)
     if params.design == "independent":
         kurtosis = kurtosis_of(params.features)
         step = optimal_preconditioner(problem, n, noise, kurtosis)
-        return BestStep(step, np.ones(n), float(risk_surface(step, problem, n, noise, kurtosis)), power)
+        return BestStep(step, np.ones(n), float(step_risk(step, problem, n, noise, kurtosis)), power)
     exact = rag_optimum if params.design == "rag" else alignment_optimum
     aligned = exact(dim, n, params.alignment, noise)
     return BestStep(float(aligned.c) * np.eye(dim), np.ones(n), float(aligned.risk), float(aligned.label_power))
+
+
+def correlations(params: Params) -> tuple[Floats, Floats]:
+    """R (n, n) and r (n,) of the tasks along the prompt: those of one task where the design has no drift."""
+    if params.design != "drift":
+        return task_correlation("exchangeable", params.context_length, 1.0)
+    return task_correlation(params.drift, params.context_length, params.task_correlation, params.period)
 
 
 def in_features(problem: Regression, weights: Floats) -> Floats:
@@ -57,28 +80,25 @@ def in_features(problem: Regression, weights: Floats) -> Floats:
     return unroot @ (basis * weights) @ basis.T @ unroot
 
 
-def reweighted(params: Params, problem: Regression, noise: float, n: float, power: float | None = None) -> Floats:
-    """W (d, d) of independent examples, as for another length, noise, or label power M."""
-    values = problem.spectrum[0]
-    extra = 0.0 if power is None else power - float(values.sum()) - noise
-    return in_features(problem, independent_optimum(values, n, noise + extra).weights)
+def reweighted(problem: Regression, noise: float, n: float) -> Floats:
+    """W (d, d) of independent examples, as for another length or noise."""
+    return in_features(problem, independent_optimum(problem.spectrum[0], n, noise).weights)
 
 
 def step_assumptions(params: Params, problem: Regression) -> tuple[Assumption, ...]:
     """What the equivalence needs, and what makes its minimum known and reachable by training."""
     gaussian = params.features == "gaussian"
-    covariances = (problem.feature_covariance, problem.task_covariance)
-    isotropic = all(np.allclose(table, np.eye(problem.dim), atol=1e-12) for table in covariances)
     if params.design == "independent":
         known, detail = True, f"independent examples, {params.features} features"
     elif params.design == "drift":
         known, detail = gaussian, f"drifting tasks, {params.features} features"
     else:
+        isotropic = needs.isotropic(problem).holds
         known = gaussian and isotropic
         shape = "isotropic" if isotropic else "not isotropic"
         detail = f"{params.design}: {params.features} features, covariances {shape}"
     power = float(problem.spectrum[0].sum())
-    learnable = power > 0 and not (params.design == "drift" and _unrelated(params))
+    learnable = power > 0 and (params.design != "drift" or bool(correlations(params)[1].any()))
     condition = landscape(problem, params.context_length, params.noise_variance).condition_number if power else 1.0
     needed = LEAST_STEPS + STEPS_PER_ROOT * np.sqrt(condition)
     return (
@@ -91,8 +111,3 @@ def step_assumptions(params: Params, problem: Regression) -> tuple[Assumption, .
             f"{params.steps} steps; curvatures within a factor {condition:.3g} take {needed:.0f}",
         ),
     )
-
-
-def _unrelated(params: Params) -> bool:
-    along = task_correlation(params.drift, params.context_length, params.task_correlation, params.period)
-    return not along[1].any()

@@ -4,85 +4,61 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from xarray import Dataset
 
-from theory.core.vocabulary import Check, Claim, Rival
-from theory.icl.claims.best_steps import BestStep, best_step, in_features, reweighted, step_assumptions
-from theory.icl.claims.trained import allowance, arrived, risk_checks, scaled_off
-from theory.icl.effective import effective_preconditioner
+from theory.core.vocabulary import Check, Claim, Predict, Rival, Symbol
+from theory.icl.claims import assumptions as needs
+from theory.icl.claims.best_steps import best_step, in_features, reweighted, step_assumptions
+from theory.icl.claims.shared import ROUNDING, SQUARE
+from theory.icl.claims.trained import allowance, arrived, risk_checks, risks_of, scaled_off
+from theory.icl.effective import step_of
 from theory.icl.experiments.training import trained_attention
 from theory.icl.parameters import Params
 from theory.icl.problem import Floats, Regression
+from theory.shared.statistics import TINY, mean_of, variables
 
 RESOLUTION, EXACT_RESOLUTION = 0.01, 1e-6
-ROUNDING = 1e-9
-PROMPTS = frozenset({"design", "dim", "context_length", "noise_variance", "alignment", "spectrum_decay"}) | {
-    "feature_decay",
-    "basis_rotation",
-    "drift",
-    "task_correlation",
-    "period",
-    "features",
-    "task_mean",
-    "data_seed",
-    "eigenvalues",
-    "feature_covariance",
-    "task_covariance",
-}
-
-
-def described(found: BestStep) -> Dataset:
-    """A step as a labelled prediction."""
-    return Dataset(
-        {
-            "preconditioner": (("row", "column"), found.preconditioner, {"long_name": "W", "spec_name": "W"}),
-            "omega": (("position",), found.omega, {"long_name": "sample weights", "spec_name": "omega"}),
-            "risk": ((), found.risk, {"long_name": "best risk, label noise included"}),
-            "label_power": ((), found.label_power, {"long_name": "risk of predicting 0", "spec_name": "M"}),
-        }
-    )
+PROMPTS = (needs.PROMPTS - {"replicates"}) | {"alignment", "drift", "task_correlation", "period"}
 
 
 def _predict(params: Params, problem: Regression) -> Dataset:
-    return described(best_step(params, problem, weighted=False))
+    return best_step(params, problem, weighted=False).dataset(omega="attention weighs all examples alike")
 
 
-def _compare(params: Params, problem: Regression, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
+def _measure(params: Params, problem: Regression, raw: Dataset) -> Dataset:
+    """Mean preconditioner of the trained layers, their risk on fresh prompts and that of predicting 0."""
+    layers = raw.rename(preconditioner="layers")
+    step = mean_of(raw.preconditioner.values)
+    return layers.assign(**variables("preconditioner", SQUARE, step), **risks_of(raw, params.noise_variance))
+
+
+def exact_check(name: str, gap: float) -> Check:
+    """An identity, up to rounding."""
+    return Check(name=name, deviation=gap, allowance=(-ROUNDING, ROUNDING), resolution=EXACT_RESOLUTION)
+
+
+def _compare(params: Params, problem: Regression, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
     """Paired excess of trained layers, their even part, and the map that their weights should amount to."""
     margin = allowance(params, problem.dim, problem.dim**2)
-    directions = raw.correlation.values @ prediction.preconditioner.values.T
+    directions = measured.correlation.values @ prediction.preconditioner.values.T
     risk = float(prediction.risk)
-    found = arrived(raw, directions, risk, margin, RESOLUTION)
-    query, key, value, output = (raw[f"weights_{name}"].values for name in ("query", "key", "value", "output"))
-    steps, _ = effective_preconditioner(query, key, value, output, params.context_length)
-    measured = raw.preconditioner.values
-    gap = np.abs(steps - measured).max() / max(np.abs(measured).max(), 1e-300)
-    exact = Check(
-        name="W from the weights against W measured",
-        deviation=float(gap),
-        allowance=(-ROUNDING, ROUNDING),
-        resolution=EXACT_RESOLUTION,
-    )
-    return (*risk_checks(raw, found, risk, margin, RESOLUTION), exact)
+    found = arrived(measured, directions, risk, margin, RESOLUTION)
+    weights = {name: measured[f"weights_{name}"].values for name in ("query", "key", "value", "output")}
+    steps, _ = step_of(weights, params.context_length)
+    layers = measured.layers.values
+    gap = float(np.abs(steps - layers).max() / max(np.abs(layers).max(), TINY))
+    exact = exact_check("W from the weights against W measured", gap)
+    return (*risk_checks(measured, found, risk, margin, RESOLUTION), exact)
 
 
-def _rewritten(step: Callable[[Params, Regression], Floats]) -> Callable[[Any, Any], Dataset]:
+def _rewritten(step: Callable[[Params, Regression], Floats]) -> Predict[Params, Regression]:
     def predict(params: Params, problem: Regression) -> Dataset:
-        return described(replace(best_step(params, problem, weighted=False), preconditioner=step(params, problem)))
+        found = best_step(params, problem, weighted=False)
+        return replace(found, preconditioner=step(params, problem)).dataset()
 
     return predict
-
-
-def _without_fluctuation(params: Params, problem: Regression) -> Floats:
-    # n lambda + M for (n + 1) lambda + M
-    return reweighted(params, problem, params.noise_variance, params.context_length - 1)
-
-
-def _noiseless(params: Params, problem: Regression) -> Floats:
-    return reweighted(params, problem, 0.0, params.context_length)
 
 
 def _one_rate(params: Params, problem: Regression) -> Floats:
@@ -101,9 +77,19 @@ def _least_squares(params: Params, problem: Regression) -> Floats:
 icl_pgd_equivalence = Claim(
     id="icl-pgd-equivalence",
     title="Attention takes one preconditioned gradient step",
+    short="One gradient step",
     statement="The best layer of linear attention predicts like one preconditioned gradient step on the prompt, and no "
     "better: the non-convex problem in its weights has the minimum of a convex one.",
     latex=r"\min_{W_q,W_k,W_v,h}L_{\rm att}=\min_W\,\mathbb E\big(y_q-x^\top WX^\top y\big)^2",
+    symbols={
+        r"L_{\rm att}": Symbol("risk of a layer of linear attention", "risk"),
+        "W_q": Symbol("query weights"),
+        "W_k": Symbol("key weights"),
+        "W_v": Symbol("value weights"),
+        "h": Symbol("output weights"),
+        "y_q": Symbol("the query's label"),
+        "W": Symbol("preconditioner of the gradient step", "preconditioner"),
+    },
     source="arXiv 2407.10005; the split into odd and even parts is our derivation",
     kind="theorem",
     defaults={"dim": 5, "context_length": 10, "steps": 600, "batch_size": 256, "replicates": 4000},
@@ -111,19 +97,21 @@ icl_pgd_equivalence = Claim(
     resolution=RESOLUTION,
     assumptions=step_assumptions,
     predict=_predict,
+    measure=_measure,
     compare=_compare,
     mutate=scaled_off,
     experiment=trained_attention,
     rivals=(
         Rival(
             "n for n + 1",
-            _rewritten(_without_fluctuation),
+            # n lambda + M for (n + 1) lambda + M
+            _rewritten(lambda params, problem: reweighted(problem, params.noise_variance, params.context_length - 1)),
             {"context_length": 4, "spectrum_decay": 1.5, "noise_variance": 0.0},
             "forgets that a sample covariance fluctuates",
         ),
         Rival(
             "noise dropped from the label power",
-            _rewritten(_noiseless),
+            _rewritten(lambda params, problem: reweighted(problem, 0.0, params.context_length)),
             {"context_length": 5, "noise_variance": 2.0},
             "shrinks as if labels had no noise",
         ),

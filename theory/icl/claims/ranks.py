@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from xarray import Dataset
 
-from theory.core.vocabulary import Assumption, Check, Claim, Rival
+from theory.core.vocabulary import Assumption, Check, Claim, Predict, Rival, Symbol
 from theory.icl.claims import assumptions as needs
-from theory.icl.claims.optimum import RESOLUTION, prompt_needs
+from theory.icl.claims.optimum import gaussian_needs
+from theory.icl.claims.shared import NO_ALARM, REJECTED, RESOLUTION, ROUNDING, SQUARE, lowered
 from theory.icl.experiments.prompts import grams
-from theory.icl.low_rank import lora_gains, lora_singular_values, low_rank_risks
+from theory.icl.low_rank import left_over, lora_gains, lora_singular_values, low_rank_risks
 from theory.icl.optimum import independent_optimum, optimal_preconditioner
 from theory.icl.parameters import Params
 from theory.icl.problem import Floats, Integers, Regression
-from theory.icl.simulation.prompt_risks import best_of_rank, gram_moments, gram_risk, halves, pooled, relative
-from theory.icl.simulation.prompts import task_moment
+from theory.icl.simulation.prompt_risks import GramPrompts
+from theory.shared.statistics import TINY, mean_check, mean_of, variables
 
 MOST_RANKS = 5
 """Ranks whose best matrices are searched for, spread evenly from 1 to d - 1, and d."""
 
 
-def _needs(params: Params, problem: Regression) -> tuple[Assumption, ...]:
-    return (*prompt_needs(params, problem), needs.gaussian(params))
-
-
 def _lora_needs(params: Params, problem: Regression) -> tuple[Assumption, ...]:
     power = float(np.trace(problem.new_task_covariance)) + params.noise_variance
     known = Assumption("new labels vary", power > 0, f"new task and noise have power {power:.3g}")
-    return (*_needs(params, problem), known)
+    return (*gaussian_needs(params, problem), known)
 
 
 def tried_ranks(dim: int) -> Integers:
@@ -39,44 +37,56 @@ def tried_ranks(dim: int) -> Integers:
 
 
 def _ladder(risks: Floats, start: Floats, label_power: float) -> Dataset:
+    power = {"long_name": "risk of predicting 0", "spec_name": "M", "not_measured": "exact: no prompt enters"}
     return Dataset(
         {
             "rank_risk": (("rank",), risks, {"long_name": "best risk of rank 0, 1, ..., d"}),
-            "start": (("row", "column"), start, {"long_name": "W before the update"}),
-            "label_power": ((), label_power, {"long_name": "risk of predicting 0", "spec_name": "M"}),
+            "start": (SQUARE, start, {"long_name": "W before the update"}),
+            "label_power": ((), label_power, power),
         }
     )
 
 
 def _searched(
-    params: Params, problem: Regression, tasks: Floats, prediction: Dataset, raw: Dataset
-) -> tuple[Check, ...]:
-    """Risk, on every other prompt, of the best matrix of each rank that the remaining prompts show.
+    params: Params, problem: Regression, start: Floats, data: Dataset, new: bool
+) -> tuple[list[int], Floats, list[float]]:
+    """Ranks, risks on every other prompt (B, rank) of the best update of each that the rest show, and their flattery.
 
     Fitting to finitely many prompts costs a little: less than the matrices gain on the prompts they were fitted to.
     """
-    fit, test = halves(pooled(raw.gram))
-    features, noise, start = problem.feature_covariance, params.noise_variance, prediction.start.values
-    moment, cross = gram_moments(fit, tasks, noise)
-    predicted = prediction.rank_risk.values
-    checks = [
-        relative("risk of rank 0", gram_risk(test, start, features, tasks, noise), float(predicted[0]), RESOLUTION)
-    ]
-    for rank in tried_ranks(problem.dim).tolist():
-        found = start + best_of_rank(moment, cross - start @ moment, features, rank)
-        there = gram_risk(test, found, features, tasks, noise)
-        other = start + best_of_rank(*_left(test, tasks, noise, start), features, rank)
-        optimism = float(there.mean() - gram_risk(test, other, features, tasks, noise).mean())
-        level = float(predicted[rank])
-        checks.append(
-            relative(f"risk of rank {rank}", there, level, RESOLUTION, max(optimism, 0.0) / max(level, 1e-300))
-        )
+    ranks = [0, *tried_ranks(problem.dim).tolist()]
+    fit, test = _prompts(params, problem, data, new).halves()
+    risks = np.stack([test.risk(fit.best_update(start, rank)) for rank in ranks], axis=1)
+    fitted = [float(test.risk(test.best_update(start, rank)).mean()) for rank in ranks]
+    return ranks, risks, [float(here.mean()) - there for here, there in zip(risks.T, fitted, strict=True)]
+
+
+def _prompts(params: Params, problem: Regression, data: Dataset, new: bool) -> GramPrompts:
+    prompts = GramPrompts.of(params, problem, data)
+    return replace(prompts, tasks=problem.new_task_covariance) if new else prompts
+
+
+def _measure(new: bool, params: Params, problem: Regression, raw: Dataset) -> Dataset:
+    """Risks of the best update of each rank (NaN for ranks that are not searched for), and where it started."""
+    fit, _ = _prompts(params, problem, raw, False).halves()
+    start = fit.best() if new else np.zeros((problem.dim, problem.dim))
+    ranks, risks, _ = _searched(params, problem, start, raw, new)
+    whole = np.full((len(risks), problem.dim + 1), np.nan)
+    whole[:, ranks] = risks
+    return raw.assign(start=(SQUARE, start), **variables("rank_risk", ("rank",), mean_of(whole)))
+
+
+def _compare(
+    new: bool, params: Params, problem: Regression, prediction: Dataset, measured: Dataset
+) -> tuple[Check, ...]:
+    """Risk of the best matrix of each rank that other prompts show; for LoRA with the old weights frozen."""
+    ranks, risks, flattery = _searched(params, problem, prediction.start.values, measured, new)
+    checks: list[Check] = []
+    for rank, found, over in zip(ranks, risks.T, flattery, strict=True):
+        level = max(float(prediction.rank_risk[rank]), TINY)
+        allowance = (-ROUNDING, max(over, 0.0) / level + ROUNDING)
+        checks.append(mean_check(f"risk of rank {rank}", found / level - 1, allowance, RESOLUTION))
     return tuple(checks)
-
-
-def _left(gram: Floats, tasks: Floats, noise: float, start: Floats) -> tuple[Floats, Floats]:
-    moment, cross = gram_moments(gram, tasks, noise)
-    return moment, cross - start @ moment
 
 
 def _predict_low(params: Params, problem: Regression) -> Dataset:
@@ -85,11 +95,7 @@ def _predict_low(params: Params, problem: Regression) -> Dataset:
     return _ladder(risks, np.zeros((problem.dim, problem.dim)), float(risks[0]))
 
 
-def _compare_low(params: Params, problem: Regression, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
-    return _searched(params, problem, task_moment(params, problem), prediction, raw)
-
-
-def _low_rival(gains: Callable[[Floats, int, float], Floats]) -> Callable[[Any, Any], Dataset]:
+def _low_rival(gains: Callable[[Floats, int, float], Floats]) -> Predict[Params, Regression]:
     """Another list of gains in the order in which ranks are spent."""
 
     def predict(params: Params, problem: Regression) -> Dataset:
@@ -122,18 +128,26 @@ def _restricted_power(values: Floats, n: int, noise: float) -> Floats:
 icl_low_rank = Claim(
     id="icl-low-rank",
     title="Rank r keeps the r strongest directions",
+    short="Low rank",
     statement="Attention of rank r learns the r directions of the tasks with the largest eigenvalues as full attention "
     "would, and none of the others; each direction it drops costs exactly what that direction removes.",
     latex=r"\min_{\mathrm{rank}\,W\le r}L=M-\sum_{i\le r}g_i,\qquad g_i=\frac{n\lambda_i^2}{(n+1)\lambda_i+M}",
+    symbols={
+        r"\mathrm{rank}\,W\le r": Symbol("the rank budget", "rank"),
+        "g_i": Symbol("risk that direction i removes"),
+        r"\lambda_i": Symbol("eigenvalues of A, the largest first", "eigenvalues"),
+        "M": Symbol("power of the labels: the risk of predicting 0", "label_power"),
+    },
     source="arXiv 2407.10005; proof by Eckart-Young",
     kind="theorem",
     defaults={"dim": 5, "replicates": 3000, "basis_rotation": 0.5, "n_test": 1},
     uses=needs.PROMPTS | {"rank"},
     resolution=RESOLUTION,
-    assumptions=_needs,
+    assumptions=gaussian_needs,
     predict=_predict_low,
-    compare=_compare_low,
-    mutate=lambda prediction, amount: prediction.assign(rank_risk=prediction.rank_risk / (1 + 1.05 * amount)),
+    measure=partial(_measure, False),
+    compare=partial(_compare, False),
+    mutate=lowered("rank_risk"),
     experiment=grams,
     rivals=(
         Rival(
@@ -151,31 +165,20 @@ icl_low_rank = Claim(
         ),
         Rival("noise dropped", _low_rival(_noiseless_gains), {"noise_variance": 2.0}, "as if labels had no noise"),
     ),
-    power=(
-        "No false alarm in 40 blocks of 8 seeds that were not used for tuning, "
-        "nor at 39 random settings. "
-        "A prediction off by twice the resolution was rejected in all of them."
-    ),
+    power=f"{NO_ALARM}, nor at 39 random settings. {REJECTED}",
 )
 
 
 def _predict_lora(params: Params, problem: Regression) -> Dataset:
     n, noise = params.context_length, params.noise_variance
     singular, lowest = lora_singular_values(problem, n, noise)
-    left = np.concatenate([np.cumsum((singular**2)[::-1])[::-1], [0.0]])
     power = float(np.sum(problem.feature_covariance * problem.new_task_covariance)) + noise
-    found = _ladder(lowest + left, optimal_preconditioner(problem, n, noise), power)
-    return found.assign(adapted=(("direction",), singular**2, {"long_name": "risk removed by each adapted direction"}))
+    found = _ladder(lowest + left_over(singular**2), optimal_preconditioner(problem, n, noise), power)
+    about = {"long_name": "risk removed by each adapted direction", "not_measured": "differences of the ranks' risks"}
+    return found.assign(adapted=(("direction",), singular**2, about))
 
 
-def _compare_lora(params: Params, problem: Regression, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
-    """As for low rank, with the old weights frozen and the new task."""
-    return _searched(params, problem, problem.new_task_covariance, prediction, raw)
-
-
-def _lora_rival(
-    order: Callable[[Floats, Floats, Floats], Floats], quiet: bool = False
-) -> Callable[[Any, Any], Dataset]:
+def _lora_rival(order: Callable[[Floats, Floats, Floats], Floats], quiet: bool = False) -> Predict[Params, Regression]:
     """Spends the rank on directions in another order: ``order(old, new, gains)`` is a score, the largest first."""
 
     def predict(params: Params, problem: Regression) -> Dataset:
@@ -185,9 +188,7 @@ def _lora_rival(
         new = np.maximum(np.diag(basis.T @ root @ problem.new_task_covariance @ root @ basis), 0.0)
         gains = lora_gains(old, new, params.context_length, 0.0 if quiet else params.noise_variance)
         spent = gains[np.argsort(-order(old, new, gains), kind="stable")]
-        lowest = float(honest.rank_risk[-1])
-        left = np.concatenate([np.cumsum(spent[::-1])[::-1], [0.0]])
-        return honest.assign(rank_risk=(("rank",), lowest + left))
+        return honest.assign(rank_risk=(("rank",), float(honest.rank_risk[-1]) + left_over(spent)))
 
     return predict
 
@@ -195,10 +196,19 @@ def _lora_rival(
 icl_lora = Claim(
     id="icl-lora",
     title="LoRA repairs the directions that gain the most",
+    short="LoRA",
     statement="Attention trained on old tasks is adapted to new ones by an update of rank r. The best update repairs "
     "the r directions with the largest gains, which are not those of the largest new eigenvalues.",
     latex=r"L_r=L^\star_{\rm new}+\sum_{k>r}\varsigma_k^2,\qquad "
     r"\varsigma=\text{singular values of }(W^\star_{\rm new}-W_{\rm old})S_{\rm new}^{1/2}",
+    symbols={
+        "L_r": Symbol("risk on the new tasks after an update of rank r", "rank_risk"),
+        r"L^\star_{\rm new}": Symbol("best risk on the new tasks"),
+        r"\varsigma_k^2": Symbol("what adapting one more direction repairs", "adapted"),
+        r"W^\star_{\rm new}": Symbol("best preconditioner of the new tasks"),
+        r"W_{\rm old}": Symbol("preconditioner before the update", "start"),
+        r"S_{\rm new}": Symbol("second moment of X'y on the new tasks"),
+    },
     source="arXiv 2407.10005 for shared directions; the general case is ours",
     kind="theorem",
     defaults={"dim": 5, "replicates": 3000, "basis_rotation": 0.5, "new_spectrum_decay": 2.0, "n_test": 1},
@@ -206,8 +216,9 @@ icl_lora = Claim(
     resolution=RESOLUTION,
     assumptions=_lora_needs,
     predict=_predict_lora,
-    compare=_compare_lora,
-    mutate=lambda prediction, amount: prediction.assign(rank_risk=prediction.rank_risk / (1 + 1.05 * amount)),
+    measure=partial(_measure, True),
+    compare=partial(_compare, True),
+    mutate=lowered("rank_risk"),
     experiment=grams,
     rivals=(
         Rival(
@@ -229,9 +240,5 @@ icl_lora = Claim(
             "adapts weak directions because their ratio is large",
         ),
     ),
-    power=(
-        "No false alarm in 40 blocks of 8 seeds that were not used for tuning, "
-        "nor at 39 random settings. "
-        "A prediction off by twice the resolution was rejected in all of them."
-    ),
+    power=f"{NO_ALARM}, nor at 39 random settings. {REJECTED}",
 )

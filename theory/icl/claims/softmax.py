@@ -4,60 +4,47 @@ from __future__ import annotations
 
 from math import inf
 
-import numpy as np
 from xarray import Dataset
 
-from theory.core.vocabulary import Assumption, Check, Claim
+from theory.core.vocabulary import Assumption, Check, Claim, Symbol
 from theory.icl.claims.best_steps import best_step, step_assumptions
 from theory.icl.claims.equivalence import PROMPTS
 from theory.icl.experiments.training import trained_softmax
 from theory.icl.parameters import Params
 from theory.icl.problem import Regression
+from theory.shared.statistics import mean_check, mean_of, variables
 
 
 def _predict(params: Params, problem: Regression) -> Dataset:
-    found = best_step(params, problem, weighted=False)
-    return Dataset(
-        {
-            "preconditioner": (
-                ("row", "column"),
-                found.preconditioner,
-                {"long_name": "W of the best linear attention"},
-            ),
-            "risk": ((), found.risk, {"long_name": "best risk of linear attention"}),
-            "label_power": ((), found.label_power, {"long_name": "risk of predicting 0", "spec_name": "M"}),
-        }
+    found = best_step(params, problem, weighted=False).dataset(preconditioner="softmax attention has none")
+    found.risk.attrs["long_name"] = "best risk of linear attention"
+    return found.drop_vars("omega")
+
+
+def _measure(params: Params, problem: Regression, raw: Dataset) -> Dataset:
+    """Risk of softmax attention, and of predicting 0; a seed is another layer with prompts of its own."""
+    risks = raw.error.values.mean(axis=1)
+    powers = (raw.truth.values**2).mean(axis=1) + params.noise_variance
+    return raw.assign(
+        **variables("risk", (), mean_of(risks), long_name="risk of softmax attention"),
+        **variables("label_power", (), mean_of(powers)),
     )
 
 
-def _compare(params: Params, problem: Regression, prediction: Dataset, raw: Dataset) -> tuple[Check, ...]:
+def _compare(params: Params, problem: Regression, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
     """Risk of softmax attention, and its difference to the best linear layer on the same prompts (one mean per seed).
 
     The errors are standard errors over seeds: each is another trained model with prompts of its own.
     """
-    linear = raw.correlation.values @ prediction.preconditioner.values.T
-    answered = (linear * raw["query"].values).sum(axis=-1)
-    other = (raw.truth.values - answered) ** 2 + params.noise_variance
-    softmax = raw.error.values
-
-    def observed(name: str, values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Check:
-        each = values.mean(axis=1)
-        error = float(each.std(ddof=1) / np.sqrt(len(each))) if len(each) > 1 else 0.0
-        return Check(
-            name=name,
-            deviation=float(each.mean()),
-            allowance=(-inf, inf),
-            resolution=1.0,
-            standard_error=error,
-            dof=max(len(each) - 1, 1),
-            replicates=len(each),
-        )
-
-    return (
-        observed("risk of softmax attention", softmax),
-        observed("risk of the best linear attention on the same prompts", other),
-        observed("softmax minus linear", softmax - other),
-    )
+    answered = measured.correlation.values @ prediction.preconditioner.values.T * measured["query"].values
+    linear = (measured.truth.values - answered.sum(axis=-1)) ** 2 + params.noise_variance
+    softmax = measured.error.values
+    found = {
+        "risk of softmax attention": softmax,
+        "risk of the best linear attention on the same prompts": linear,
+        "softmax minus linear": softmax - linear,
+    }
+    return tuple(mean_check(name, values.mean(axis=1), (-inf, inf), 1.0, "steps") for name, values in found.items())
 
 
 def _needs(params: Params, problem: Regression) -> tuple[Assumption, ...]:
@@ -68,9 +55,18 @@ def _needs(params: Params, problem: Regression) -> tuple[Assumption, ...]:
 icl_softmax_contrast = Claim(
     id="icl-softmax-contrast",
     title="The bound does not bind softmax attention",
+    short="Softmax attention",
     statement="Softmax attention smooths labels over neighbours of the query. It does worse than the best linear "
     "attention on independent examples, and far better where examples were retrieved near the query.",
     latex=r"\hat y=\sum_i\operatorname{softmax}_i\big(z^\top W_qW_k^\top z_i\big)\,z_i^\top W_vh",
+    symbols={
+        r"\hat y": Symbol("the layer's answer"),
+        "z_i": Symbol("token of example i: features and label"),
+        "W_q": Symbol("query weights"),
+        "W_k": Symbol("key weights"),
+        "W_v": Symbol("value weights"),
+        "h": Symbol("output weights"),
+    },
     source="ours: no theorem, an experiment",
     kind="observation",
     defaults={
@@ -88,6 +84,7 @@ icl_softmax_contrast = Claim(
     resolution=1.0,
     assumptions=_needs,
     predict=_predict,
+    measure=_measure,
     compare=_compare,
     mutate=lambda prediction, amount: prediction.assign(risk=prediction.risk + amount),
     experiment=trained_softmax,

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from xarray import Dataset
 
 from theory.core.judge import quantile
 from theory.core.vocabulary import Check
 from theory.icl.parameters import Params
 from theory.icl.problem import Floats
+from theory.shared.statistics import TINY, mean_of, variables
 
 SAMPLED_QUERY = 10.0
 """How much more the excess is when one query per prompt is drawn instead of averaging over queries (measured)."""
@@ -27,12 +30,8 @@ class Arrived:
 
     excess: float
     error: float
-    kept: Floats
+    kept: npt.NDArray[np.bool_]
     settled: bool
-
-    @property
-    def tally(self) -> str:
-        return f"{int(self.kept.sum())} of {len(self.kept)} models"
 
 
 def allowance(params: Params, dim: int, n_parameters: int) -> float:
@@ -45,62 +44,56 @@ def allowance(params: Params, dim: int, n_parameters: int) -> float:
     return 16 * n_parameters * (SAMPLED_QUERY if sampled else 1.0) / (params.batch_size * params.steps)
 
 
-def query_risk(raw: Dataset, direction: Floats) -> Floats:
+def query_risk(data: Dataset, direction: Any) -> Floats:
     """Squared error (seed, prompt) of ``x' direction``, averaged over queries; label noise left out."""
-    off = raw.task.values - direction
-    spread = off @ raw.query_root.values
-    return (spread**2).sum(axis=-1) + (off * raw.query_mean.values).sum(axis=-1) ** 2
+    return _squared(data, data.task.values - direction)
 
 
-def arrived(raw: Dataset, predicted: Floats, risk: float, margin: float, resolution: float) -> Arrived:
+def _squared(data: Dataset, off: Floats) -> Floats:
+    """Mean of ``(x' off)^2`` over queries, (seed, prompt)."""
+    spread = ((off @ data.query_root.values) ** 2).sum(axis=-1)
+    return spread + (off * data.query_mean.values).sum(axis=-1) ** 2
+
+
+def risks_of(data: Dataset, noise: float) -> dict[str, Any]:
+    """Risk of the trained layers, and of predicting 0, on all fresh prompts."""
+    layers, nothing = query_risk(data, data.odd.values + data.even.values), query_risk(data, 0.0)
+    return variables("risk", (), mean_of(layers.ravel() + noise)) | variables(
+        "label_power", (), mean_of(nothing.ravel() + noise)
+    )
+
+
+def arrived(data: Dataset, predicted: Floats, risk: float, margin: float, resolution: float) -> Arrived:
     """Paired excess of the layers' directions over the ``predicted`` ones (seed, prompt, feature)."""
-    unit = max(risk, 1e-300)
-    paired = (query_risk(raw, raw.odd.values + raw.even.values) - query_risk(raw, predicted)) / unit
-    each, prompts = paired.mean(axis=1), paired.shape[1]
-    kept = each <= each.min() + resolution
-    errors = paired.std(axis=1, ddof=1) / np.sqrt(prompts)
-    fall = (raw.fall.values - quantile(inf, len(each)) * raw.fall_error.values) / unit
-    count = int(kept.sum())
-    error = float(np.sqrt((errors[kept] ** 2).sum()) / count)
-    return Arrived(float(each[kept].mean()), error, kept, bool((fall[kept] <= margin).all()))
+    unit = max(risk, TINY)
+    paired = mean_of((query_risk(data, data.odd.values + data.even.values) - query_risk(data, predicted)).T / unit)
+    kept = paired.mean <= paired.mean.min() + resolution
+    fall = (data.fall.values - quantile(inf, len(kept)) * data.fall_error.values) / unit
+    error = float(np.linalg.norm(paired.error[kept])) / int(kept.sum())
+    return Arrived(float(paired.mean[kept].mean()), error, kept, bool((fall[kept] <= margin).all()))
 
 
-def risk_checks(raw: Dataset, found: Arrived, risk: float, margin: float, resolution: float) -> tuple[Check, ...]:
+def risk_checks(data: Dataset, found: Arrived, risk: float, margin: float, resolution: float) -> tuple[Check, ...]:
     """None below, reached from above, and no part that is even in the labels; relative to the predicted risk."""
     high = margin if found.settled else max(10 * resolution, 2 * found.excess)
-    prompts = raw.sizes["prompt"] * int(found.kept.sum())
-    lower = Check(
-        name="lower bound respected",
-        deviation=found.excess,
-        allowance=(0.0, inf),
-        resolution=resolution,
-        standard_error=found.error,
-        replicates=prompts,
-    )
-    upper = Check(
-        name=f"excess over the best step ({found.tally})",
-        deviation=found.excess,
-        allowance=(-inf, high),
-        resolution=resolution,
-        standard_error=found.error,
-        replicates=prompts,
-        raise_hint="steps",
-    )
-    direction = raw.even.values[found.kept]
-    spread = ((direction @ raw.query_root.values[found.kept]) ** 2).sum(axis=-1)
-    even = spread + (direction * raw.query_mean.values[found.kept]).sum(axis=-1) ** 2
-    size = float(even.mean()) / max(risk, 1e-300)
-    error = float(even.std(ddof=1) / np.sqrt(even.size)) / max(risk, 1e-300)
+    models = int(found.kept.sum())
+    excess: dict[str, Any] = {"deviation": found.excess, "standard_error": found.error, "resolution": resolution}
+    prompts = data.sizes["prompt"] * models
+    even = mean_of(_squared(data, data.even.values)[found.kept].ravel() / max(risk, TINY))
     return (
-        lower,
-        upper,
+        Check(name="lower bound respected", allowance=(0.0, inf), replicates=prompts, **excess),
+        Check(
+            name=f"excess over the best step ({models} of {len(found.kept)} models)",
+            allowance=(-inf, high),
+            replicates=prompts,
+            **excess,
+        ),
         Check(
             name="part even in the labels",
-            deviation=size,
+            deviation=even.mean,
             allowance=(-inf, high),
             resolution=resolution,
-            standard_error=error,
-            raise_hint="steps",
+            standard_error=even.error,
         ),
     )
 
@@ -108,5 +101,5 @@ def risk_checks(raw: Dataset, found: Arrived, risk: float, margin: float, resolu
 def scaled_off(prediction: Dataset, amount: float) -> Dataset:
     """The step scaled so that its risk is above the optimum by ``amount`` times the optimum."""
     gain = float(prediction.label_power - prediction.risk)
-    factor = 1 + np.sqrt(1.05 * amount * float(prediction.risk) / max(gain, 1e-300))
+    factor = 1 + np.sqrt(1.05 * amount * float(prediction.risk) / max(gain, TINY))
     return prediction.assign(preconditioner=prediction.preconditioner * factor)

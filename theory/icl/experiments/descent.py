@@ -12,12 +12,11 @@ import numpy as np
 from xarray import Dataset
 
 from theory.core.errors import Cancelled
-from theory.core.problem import Problem
 from theory.core.vocabulary import Emit, Experiment, Plan, Replicate, Stop
-from theory.icl.experiments.prompts import prompt_count, run_each
+from theory.icl.experiments.prompts import each, prompt_count
 from theory.icl.parameters import Params
-from theory.icl.problem import Floats, Regression
-from theory.icl.simulation.prompt_risks import gram_risk
+from theory.icl.problem import Floats, Integers, Regression
+from theory.icl.simulation.prompt_risks import GramPrompts
 from theory.icl.simulation.prompts import BLOCK, blocks, draw_features, task_moment
 
 PROBE_SIZES = (0.5, 2.0)
@@ -49,43 +48,47 @@ def probes(params: Params, problem: Regression, seed: int) -> Floats:
     return size * np.array(PROBE_SIZES)[:, None, None] * drawn
 
 
-def _run_surface(params: Params, replicates: Sequence[Replicate], device: str, emit: Emit, stop: Stop) -> list[Dataset]:
+def _surface(params: Params, problem: Regression, seed: int) -> Dataset:
     """Risks of random preconditioners on sampled prompts, and plain gradient descent from one of them."""
+    dim = problem.dim
+    count = prompt_count(params, dim * dim)
+    features, tasks, tried = problem.feature_covariance, task_moment(params, problem), probes(params, problem, seed)
+    root = np.asarray(np.linalg.cholesky(features), dtype=np.float64)
+    risks: list[Floats] = []
+    for generator, size in blocks(count, seed):
+        examples = draw_features(params, root, (BLOCK, params.context_length), generator)[:size]
+        prompts = GramPrompts(examples.transpose(0, 2, 1) @ examples, features, tasks, params.noise_variance)
+        risks.append(np.stack([prompts.risk(step) for step in tried], axis=1))
+    square, cross = moments(params, problem)
+    step = params.step_size / float(np.linalg.eigvalsh(features)[-1] * np.linalg.eigvalsh(square)[-1])
+    growth = abs(1 - 2 * params.step_size)
+    last = params.steps if growth <= 1 else min(params.steps, int(np.log(LARGEST_GROWTH) / np.log(growth)))
+    times = recorded(last, RECORDS)
+    weights = descend(tried[1], step, times, square, cross, features)
+    return Dataset(
+        {
+            "probe": (("size", "row", "column"), tried, {"long_name": "random preconditioners"}),
+            "probe_risk": (("replicate", "size"), np.concatenate(risks), {"long_name": "their risks"}),
+            "step": ((), step, {"long_name": "step size of gradient descent"}),
+            "weights": (("record", "row", "column"), weights, {"long_name": "weights along the path"}),
+            "time": (("record",), times, {"long_name": "gradient-descent steps"}),
+        }
+    )
 
-    def measure(problem: Regression, seed: int) -> Dataset:
-        dim = problem.dim
-        count = prompt_count(params, dim * dim)
-        features, tasks, tried = problem.feature_covariance, task_moment(params, problem), probes(params, problem, seed)
-        root = np.asarray(np.linalg.cholesky(features), dtype=np.float64)
-        risks: list[Floats] = []
-        for generator, size in blocks(count, seed):
-            examples = draw_features(params, root, (BLOCK, params.context_length), generator)[:size]
-            gram = examples.transpose(0, 2, 1) @ examples
-            of_each = [gram_risk(gram, step, features, tasks, params.noise_variance) for step in tried]
-            risks.append(np.stack(of_each, axis=1))
-        square, cross = moments(params, problem)
-        step = params.step_size / float(np.linalg.eigvalsh(features)[-1] * np.linalg.eigvalsh(square)[-1])
-        growth = abs(1 - 2 * params.step_size)
-        last = params.steps if growth <= 1 else min(params.steps, int(np.log(LARGEST_GROWTH) / np.log(growth)))
-        times = np.unique(np.concatenate([[0], np.geomspace(1, last, RECORDS).round()])).astype(np.int64)
-        kept, weights = [tried[1]], tried[1]
-        for time in range(1, last + 1):
-            weights = weights - step * 2 * features @ (weights @ square - cross.T)
-            if time in times:
-                kept.append(weights)
-            if time % 500 == 0 and stop():
-                raise Cancelled
-        return Dataset(
-            {
-                "probe": (("size", "row", "column"), tried, {"long_name": "random preconditioners"}),
-                "probe_risk": (("replicate", "size"), np.concatenate(risks), {"long_name": "their risks"}),
-                "step": ((), step, {"long_name": "step size of gradient descent"}),
-                "weights": (("record", "row", "column"), np.stack(kept), {"long_name": "weights along the path"}),
-                "time": (("record",), times, {"long_name": "gradient-descent steps"}),
-            }
-        )
 
-    return run_each(replicates, emit, stop, measure)
+def descend(start: Floats, step: float, times: Integers, square: Floats, cross: Floats, features: Floats) -> Floats:
+    """Preconditioners (t, d, d) at the given times of plain gradient descent, from the moments of X'y."""
+    kept, weights, wanted = list[Floats](), start, set(times.tolist())
+    for time in range(int(times[-1]) + 1):
+        if time in wanted:
+            kept.append(weights)
+        weights = weights - step * 2 * features @ (weights @ square - cross.T)
+    return np.stack(kept)
+
+
+def recorded(last: int, count: int) -> Integers:
+    """At most ``count`` + 1 steps from 0 to ``last``, closer together in the beginning."""
+    return np.unique(np.concatenate([[0], np.geomspace(1, last, count).round()])).astype(np.int64)
 
 
 def factored_step(params: Params, problem: Regression) -> float:
@@ -101,11 +104,10 @@ def factored_step(params: Params, problem: Regression) -> float:
 
 
 def _run_factored(
-    params: Params, replicates: Sequence[Replicate], device: str, emit: Emit, stop: Stop
+    params: Params, replicates: Sequence[Replicate[Regression]], device: str, emit: Emit, stop: Stop
 ) -> list[Dataset]:
     """Descent over W = v Wq Wk' / n from small factors: as given, from a 100 times smaller start, at half step."""
     problem = replicates[0].problem
-    assert isinstance(problem, Regression)
     dim, n, steps = problem.dim, params.context_length, params.steps
     square, cross = moments(params, problem)
     square, cross, features = square / n**2, cross.T / n, problem.feature_covariance
@@ -119,7 +121,7 @@ def _run_factored(
     conserved = _conserved(query, key)
     risks = np.zeros((len(query), steps + 1))
     drift = np.zeros(len(query))
-    times = np.unique(np.concatenate([[0], np.geomspace(1, steps, 3 * RECORDS).round()])).astype(np.int64)
+    times = recorded(steps, 3 * RECORDS)
     wanted = set(times.tolist())
     singular: list[Floats] = []
     for time in range(steps + 1):
@@ -169,34 +171,19 @@ def _moved(before: Floats, query: Floats, key: Floats) -> Floats:
     return np.linalg.norm(_conserved(query, key) - before, axis=(1, 2))
 
 
-def _plan_surface(params: Params, problem: Problem, replicates: int) -> Plan:
-    assert isinstance(problem, Regression)
+def _plan_surface(params: Params, problem: Regression, replicates: int) -> Plan:
     dim = problem.dim
     count = max(BLOCK, prompt_count(params, dim * dim))
     drawn = count * dim * (params.context_length + dim) * 5e-8
-    return Plan(0.05 + replicates * (drawn + params.steps * (1e-5 + 1e-9 * dim**3)), 10**7, "seed")
+    seconds = 0.05 + replicates * (drawn + params.steps * (1e-5 + 1e-9 * dim**3))
+    return Plan(seconds, 10**7, "seed")
 
 
-def _plan_factored(params: Params, problem: Problem, replicates: int) -> Plan:
-    assert isinstance(problem, Regression)
+def _plan_factored(params: Params, problem: Regression, replicates: int) -> Plan:
     work = 1e-4 + replicates * 3 * (1e-6 * problem.dim + 6e-9 * problem.dim**3)
     return Plan(params.steps * work, 24 * replicates * params.steps + 10**6, "seed")
 
 
-surface = Experiment(
-    id="icl/surface",
-    uses=frozenset({"context_length", "noise_variance", "features", "task_mean", "step_size", "steps", "replicates"}),
-    replication="seed",
-    plan=_plan_surface,
-    run=_run_surface,
-)
-
-factored = Experiment(
-    id="icl/factored",
-    uses=frozenset(
-        {"context_length", "noise_variance", "features", "task_mean", "step_size", "steps", "initial_scale"}
-    ),
-    replication="seed",
-    plan=_plan_factored,
-    run=_run_factored,
-)
+_LAW = frozenset({"context_length", "noise_variance", "features", "task_mean", "step_size", "steps"})
+surface = Experiment("icl/surface", _LAW | {"replicates"}, "seed", _plan_surface, each(_surface))
+factored = Experiment("icl/factored", _LAW | {"initial_scale"}, "seed", _plan_factored, _run_factored)

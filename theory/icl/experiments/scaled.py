@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
+import numpy.typing as npt
 from xarray import Dataset
 
-from theory.core.vocabulary import Emit, Experiment, Replicate, Stop
-from theory.icl.experiments.prompts import LAW, plan_of, prompt_count, run_each
+from theory.icl.experiments.prompts import prompt_count, sampled
 from theory.icl.parameters import Params
-from theory.icl.problem import Floats, Regression
+from theory.icl.problem import Floats, Regression, isotropic
 from theory.icl.simulation.prompts import blocks, draw_prompts, task_moment
 
 GROWTH = 4
@@ -56,53 +54,36 @@ def scaled_risks(params: Params, problem: Regression, count: int, *seed: int) ->
     return found
 
 
-def _run_scaled(params: Params, replicates: Sequence[Replicate], device: str, emit: Emit, stop: Stop) -> list[Dataset]:
+def _quadratics(parts: list[Floats], dim: str, names: npt.ArrayLike) -> Dataset:
+    about = {"long_name": "risk of c x'X'y as a quadratic in c"}
+    stacked = np.stack(parts, axis=1)
+    return Dataset({"scaled": (("replicate", dim, "power"), stacked, about)}, coords={dim: names, "power": [0, 1, 2]})
+
+
+def _scaled(params: Params, problem: Regression, seed: int) -> Dataset:
     """The same random numbers with the alignment of the parameters and with none."""
-
-    def measure(problem: Regression, seed: int) -> Dataset:
-        count = prompt_count(params, 6)
-        apart = params.model_copy(update={"alignment": 0.0})
-        risks = np.stack([scaled_risks(here, problem, count, seed) for here in (params, apart)], axis=1)
-        about = {"long_name": "risk of c x'X'y as a quadratic in c"}
-        names = {"arm": ["aligned", "independent"], "power": [0, 1, 2]}
-        return Dataset({"scaled": (("replicate", "arm", "power"), risks, about)}, coords=names)
-
-    return run_each(replicates, emit, stop, measure)
+    count, apart = prompt_count(params, 6), params.model_copy(update={"alignment": 0.0})
+    parts = [scaled_risks(here, problem, count, seed) for here in (params, apart)]
+    return _quadratics(parts, "arm", ["aligned", "independent"])
 
 
 def larger(params: Params, problem: Regression) -> tuple[Params, Regression]:
     """Four times the dimension and the context at the same kappa: an isotropic problem."""
-    dim = GROWTH * problem.dim
     update = {"context_length": GROWTH * params.context_length, "alignment": params.alignment / np.sqrt(GROWTH)}
-    return params.model_copy(update={**update, "dim": dim}), Regression(np.eye(dim), np.eye(dim), np.eye(dim))
+    return params.model_copy(update=update), isotropic(GROWTH * problem.dim)
 
 
-def _run_sizes(params: Params, replicates: Sequence[Replicate], device: str, emit: Emit, stop: Stop) -> list[Dataset]:
+def _scaled_sizes(params: Params, problem: Regression, seed: int) -> Dataset:
     """The same at two sizes with as many examples per dimension and the same kappa."""
-
-    def measure(problem: Regression, seed: int) -> Dataset:
-        count = prompt_count(params, 6)
-        points = (params, problem), larger(params, problem)
-        risks = np.stack([scaled_risks(*point, count, seed, size) for size, point in enumerate(points)], axis=1)
-        about = {"long_name": "risk of c x'X'y as a quadratic in c"}
-        names = {"dimension": [found.dim for _, found in points], "power": [0, 1, 2]}
-        return Dataset({"scaled": (("replicate", "dimension", "power"), risks, about)}, coords=names)
-
-    return run_each(replicates, emit, stop, measure)
+    count, points = prompt_count(params, 6), ((params, problem), larger(params, problem))
+    parts = [scaled_risks(*point, count, seed, size) for size, point in enumerate(points)]
+    return _quadratics(parts, "dimension", [found.dim for _, found in points])
 
 
-scaled = Experiment(
-    id="icl/scaled",
-    uses=LAW,
-    replication="seed",
-    plan=plan_of(lambda params, dim: 6, lambda params, dim: 2 * dim * params.context_length),
-    run=_run_scaled,
-)
-
-scaled_sizes = Experiment(
-    id="icl/scaled_sizes",
-    uses=LAW,
-    replication="seed",
-    plan=plan_of(lambda params, dim: 6, lambda params, dim: (1 + GROWTH**2) * dim * params.context_length),
-    run=_run_sizes,
+scaled = sampled("scaled", _scaled, lambda params, dim: 6, lambda params, dim: 2 * dim * params.context_length)
+scaled_sizes = sampled(
+    "scaled_sizes",
+    _scaled_sizes,
+    lambda params, dim: 6,
+    lambda params, dim: (1 + GROWTH**2) * dim * params.context_length,
 )

@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 from xarray import Dataset
 
-from theory.core.vocabulary import Emit, Experiment, Plan, Replicate, Stop
-from theory.icl.model import build
+from theory.core.vocabulary import Emit, Experiment, Plan, Replicate, Run, Stop
+from theory.icl.experiments.prompts import LAW
 from theory.icl.parameters import Params
 from theory.icl.problem import Floats, Regression
 from theory.icl.prompt_law import PromptLaw, law_of
-from theory.icl.simulation.training_prompts import Batch, Sampler, generator_of
+from theory.icl.simulation.fresh_prompts import module_of, sampler_of, softmax_errors
+from theory.icl.simulation.layers import progress
 from theory.icl.training import Trained, default_statistics, train
+from theory.shared.statistics import mean_of
 
 TEST_STREAM = 2
 LARGEST_RECORD = 2_000_000
@@ -33,28 +35,18 @@ def _prompt_count(law: PromptLaw, count: int, entries: int) -> int:
     return max(2 * law.dim, min(count, LARGEST_RECORD // size))
 
 
-def _tested(params: Params, law: PromptLaw, seed: int, entries: int) -> Batch:
+def _answers(
+    name: str, found: Trained, params: Params, seed: int, entries: int
+) -> dict[str, tuple[tuple[str, ...], Any, dict[str, str]]]:
+    """The layer's directions on test prompts, split by a flip of all labels, and how its loss still moves."""
     torch: Any = import_module("torch")
 
-    generator = generator_of(seed, TEST_STREAM)
-    return Sampler([law], [generator], dtype=torch.float64).draw(_prompt_count(law, params.replicates, entries))
-
-
-def _module(name: str, weights: Any, law: PromptLaw) -> Any:
-    torch: Any = import_module("torch")
-
-    return build(name, [weights], [law.length], dtype=torch.float64)
-
-
-def _answers(name: str, found: Trained, drawn: Batch) -> dict[str, tuple[tuple[str, ...], Any, dict[str, str]]]:
-    """The layer's directions on the test prompts, split by a flip of all labels, and how its loss still moves."""
-    torch: Any = import_module("torch")
-
+    drawn = sampler_of(found.law, seed, TEST_STREAM).draw(_prompt_count(found.law, params.replicates, entries))
     with torch.no_grad():
-        module = _module(name, found.weights, found.law)
+        module = module_of(name, found.weights, found.law)
         plain, flipped = module.direction(drawn.tokens), module.direction(drawn.flipped())
-        before = drawn.error(_module(name, found.earlier, found.law).direction(drawn.tokens))
-        fall = (before - drawn.error(plain))[0].numpy()
+        before = drawn.error(module_of(name, found.earlier, found.law).direction(drawn.tokens))
+        fall = mean_of((before - drawn.error(plain))[0].numpy())
         labels = drawn.tokens[0, :, :, -1:]
         products = (drawn.tokens[0, :, :, :-1] * labels).numpy()
     vector = ("prompt", "feature")
@@ -66,8 +58,8 @@ def _answers(name: str, found: Trained, drawn: Batch) -> dict[str, tuple[tuple[s
         "query_root": (("feature", "factor"), drawn.query_root[0].numpy(), {"long_name": "root of its covariance"}),
         "odd": (vector, odd, {"long_name": "the part of the direction that flips with the labels"}),
         "even": (vector, even, {"long_name": "the part that does not"}),
-        "fall": ((), float(fall.mean()), {"long_name": "fall of the loss over the last fifth of the steps"}),
-        "fall_error": ((), float(fall.std(ddof=1) / np.sqrt(len(fall))), {}),
+        "fall": ((), fall.mean, {"long_name": "fall of the loss over the last fifth of the steps"}),
+        "fall_error": ((), fall.error, {}),
         "loss": (("step",), found.losses, {"long_name": "training loss"}),
     }
 
@@ -80,7 +72,7 @@ def _weights(found: Trained) -> dict[str, tuple[tuple[str, ...], Floats]]:
 
 def _attention_dataset(params: Params, seed: int, found: Trained) -> Dataset:
     law = found.law
-    arrays = _answers("attention", found, _tested(params, law, seed, 5 * law.dim))
+    arrays = _answers("attention", found, params, seed, 5 * law.dim)
     products = arrays.pop("products")[1]
     correlation: Floats = products.sum(axis=1)
     # The odd part is linear in X'y: the pseudo-inverse recovers the map exactly, whatever it is.
@@ -100,7 +92,7 @@ def _h3_dataset(params: Params, seed: int, found: Trained) -> Dataset:
     torch: Any = import_module("torch")
 
     law = found.law
-    arrays = _answers("h3", found, _tested(params, law, seed, (law.length + 4) * law.dim))
+    arrays = _answers("h3", found, params, seed, (law.length + 4) * law.dim)
     name, products, about = arrays["products"]
     arrays["products"] = (name, products.astype(np.float32), about)
     # One example (e_k, 1) at one position of an otherwise empty prompt, and the same with its label negated.
@@ -111,7 +103,7 @@ def _h3_dataset(params: Params, seed: int, found: Trained) -> Dataset:
     negated = probes.clone()
     negated[..., -1] *= -1
     with torch.no_grad():
-        module = _module("h3", found.weights, law)
+        module = module_of("h3", found.weights, law)
         response = (module.direction(probes) - module.direction(negated))[0].numpy() / 2
     impulse = response.reshape(law.length, law.dim, law.dim).transpose(0, 2, 1)
     about = {"long_name": "response to one example alone: omega_i W"}
@@ -119,20 +111,14 @@ def _h3_dataset(params: Params, seed: int, found: Trained) -> Dataset:
 
 
 def _softmax_dataset(params: Params, seed: int, found: Trained) -> Dataset:
-    torch: Any = import_module("torch")
-
-    law = found.law
-    generator = generator_of(seed, TEST_STREAM)
-    sampler = Sampler([law], [generator], dtype=torch.float64)
+    law, sampler = found.law, sampler_of(found.law, seed, TEST_STREAM)
     drawn = sampler.draw(_prompt_count(law, params.replicates, 4 * law.dim))
-    with torch.no_grad():
-        answer = _module("softmax", found.weights, law)(drawn.tokens, drawn.query, sampler.present)[0].numpy()
-        truth = (drawn.query * drawn.task)[0].sum(dim=1).numpy()
+    truth, error = softmax_errors(found, sampler, drawn)
     correlation = (drawn.tokens[0, :, :, :-1] * drawn.tokens[0, :, :, -1:]).sum(dim=1).numpy()
     about = {"long_name": "squared error on a fresh prompt, its label noise averaged"}
     return Dataset(
         {
-            "error": (("prompt",), (truth - answer) ** 2 + law.noise_variance, about),
+            "error": (("prompt",), error, about),
             "truth": (("prompt",), truth, {"long_name": "label of the query without noise"}),
             "query": (("prompt", "feature"), drawn.query[0].numpy(), {}),
             "correlation": (("prompt", "feature"), correlation, {"long_name": "X'y"}),
@@ -141,32 +127,36 @@ def _softmax_dataset(params: Params, seed: int, found: Trained) -> Dataset:
     )
 
 
-def _trained(model: str, record: Callable[[Params, int, Trained], Dataset]) -> Any:
-    def run(params: Params, replicates: Sequence[Replicate], device: str, emit: Emit, stop: Stop) -> list[Dataset]:
-        problems = [replicate.problem for replicate in replicates if isinstance(replicate.problem, Regression)]
-        laws = [law_of(params, problem) for problem in problems]
+Record = Callable[[Params, int, Trained], Dataset]
+
+
+def _trained(model: str, record: Record) -> Run[Params, Regression]:
+    def run(
+        params: Params, replicates: Sequence[Replicate[Regression]], device: str, emit: Emit, stop: Stop
+    ) -> list[Dataset]:
+        laws = [law_of(params, replicate.problem) for replicate in replicates]
         sampled = model == "softmax" or not all(law.query_integrates for law in laws)
-        runs = train(
+        seeds = [replicate.seed for replicate in replicates]
+        models = train(
             model,
             laws,
-            [replicate.seed for replicate in replicates],
+            seeds,
             params.steps,
             params.batch_size,
             query="sampled" if sampled else params.query,
             device=device,
-            emit=lambda fraction: emit(fraction, None),
+            emit=progress(emit),
             stop=stop,
         )
         return [
-            record(params, replicate.seed, found) if found.finite else DIVERGED
-            for replicate, found in zip(replicates, runs, strict=True)
+            record(params, seed, found) if found.finite else DIVERGED for seed, found in zip(seeds, models, strict=True)
         ]
 
     return run
 
 
-def _plan(model: str) -> Callable[[Params, Any, int], Plan]:
-    def plan(params: Params, problem: Any, replicates: int) -> Plan:
+def _plan(model: str) -> Callable[[Params, Regression, int], Plan]:
+    def plan(params: Params, problem: Regression, replicates: int) -> Plan:
         law = law_of(params, problem)
         short = default_statistics(model, [law])
         entries = params.batch_size * (law.dim + 2 if short else law.length) * (law.dim + 1)
@@ -182,12 +172,10 @@ def _plan(model: str) -> Callable[[Params, Any, int], Plan]:
 
 SECONDS_PER_ENTRY = {"attention": 3e-8, "h3": 4e-8, "softmax": 4e-8}
 """Measured on one core, forward, backward and sampling together."""
-_USES = frozenset(
-    {"design", "context_length", "noise_variance", "alignment", "drift", "task_correlation", "period", "features"}
-) | {"task_mean", "steps", "batch_size", "replicates"}
+_USES = LAW | {"steps", "batch_size", "replicates"}
 
 
-def _experiment(model: str, record: Callable[[Params, int, Trained], Dataset], uses: frozenset[str]) -> Experiment:
+def _experiment(model: str, record: Record, uses: frozenset[str]) -> Experiment[Params, Regression]:
     return Experiment(f"icl/trained_{model}", uses, "seed", _plan(model), _trained(model, record))
 
 

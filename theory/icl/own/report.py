@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from theory.core.errors import DataError, ParameterError
-from theory.icl.low_rank import low_rank_risks
-from theory.icl.optimum import independent_optimum, optimal_preconditioner, risk_surface, second_moment
+from theory.icl.low_rank import left_over, low_rank_risks
+from theory.icl.optimum import independent_optimum, optimal_preconditioner, second_moment, step_risk
 from theory.icl.own.read import TaskMoments, task_moments
 from theory.icl.problem import Floats, Integers, Regression
 
@@ -121,8 +121,8 @@ def lora_report(problem: Regression, n: int, sigma2: float, share: float) -> Lor
     # A direction without power neither costs nor gains: the update leaves it alone.
     inverse = np.divide(1.0, sizes, out=np.zeros_like(sizes), where=sizes > 0)
     readers = unroot @ (basis * inverse) @ basis.T @ right.T
-    lowest = float(risk_surface(best, fresh, n, sigma2))
-    risks = lowest + np.concatenate([np.cumsum((singular**2)[::-1])[::-1], [0.0]])
+    lowest = float(step_risk(best, fresh, n, sigma2))
+    risks = lowest + left_over(singular**2)
     rank = _worth(risks, share)
     writers = unroot @ left
     update = (writers[:, :rank] * singular[:rank]) @ readers[:, :rank].T

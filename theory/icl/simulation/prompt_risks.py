@@ -1,104 +1,140 @@
 """Risks of predictors on sampled prompts, and the best predictors that the prompts themselves show.
 
-Independent examples are kept as Gram matrices G = X'X: task, label noise and query are averaged over given X, which
-takes ten times fewer prompts. No closed form of the theory enters: moments are means over prompts.
+No closed form of the theory enters: moments are means over prompts.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import Self
+
 import numpy as np
-from xarray import DataArray, Dataset
+from xarray import Dataset
 
-from theory.core.vocabulary import Check
-from theory.icl.problem import Floats
-from theory.icl.simulation.prompts import root_of
+from theory.icl.parameters import Params
+from theory.icl.problem import Floats, Regression
+from theory.icl.simulation.prompts import root_of, task_moment
+from theory.shared.statistics import pooled
 
-ROUNDS = 50
+ROUNDS, WEIGHT_ROUNDS, STARTS = 50, 6, 2
 """Alternating least squares is a power iteration: that many rounds settle all but near ties, which cost no risk."""
 
 
-def pooled(values: DataArray) -> Floats:
-    """A variable with all prompts of all seeds along the first axis."""
-    found = values.transpose("seed", "replicate", ...).values
-    return found.reshape(-1, *found.shape[2:]).astype(np.float64)
+@dataclass(frozen=True, eq=False)
+class GramPrompts:
+    """Independent examples, kept as ``gram`` X'X (B, d, d).
 
-
-def gram_risk(gram: Floats, step: Floats, features: Floats, tasks: Floats, noise: float) -> Floats:
-    """Risk (B,) of ``x' W X'y`` given the examples' Gram matrices (B, d, d); task, noise and query are averaged over.
-
-    ``features`` and ``tasks`` (d, d) are second moments; ``step`` is W (d, d).
+    Task, label noise and query are averaged over given X, which takes ten times fewer prompts. ``features`` and
+    ``tasks`` (d, d) are second moments, ``noise`` is the variance of label noise.
     """
-    root, lower = root_of(tasks), np.linalg.cholesky(features)
-    left = lower.T @ (root - (step @ gram) @ root)
-    spread = step.T @ features @ step
-    return np.einsum("bij,bij->b", left, left) + noise * (1 + np.einsum("bij,ij->b", gram, spread))
+
+    gram: Floats
+    features: Floats
+    tasks: Floats
+    noise: float
+
+    @staticmethod
+    def of(params: Params, problem: Regression, data: Dataset, name: str = "gram") -> GramPrompts:
+        """The prompts of all seeds."""
+        features, noise = problem.feature_covariance, params.noise_variance
+        return GramPrompts(pooled(data[name]), features, task_moment(params, problem), noise)
+
+    def halves(self) -> tuple[Self, Self]:
+        """Prompts to fit on and prompts to test on: every other one."""
+        return replace(self, gram=self.gram[::2]), replace(self, gram=self.gram[1::2])
+
+    def risk(self, step: Floats) -> Floats:
+        """Risk (B,) of ``x' W X'y`` for W (d, d)."""
+        root, lower = root_of(self.tasks), np.linalg.cholesky(self.features)
+        left = lower.T @ (root - (step @ self.gram) @ root)
+        spread = step.T @ self.features @ step
+        return np.einsum("bij,bij->b", left, left) + self.noise * (1 + np.einsum("bij,ij->b", self.gram, spread))
+
+    def moments(self) -> tuple[Floats, Floats]:
+        """Second moment of X'y (d, d) and its cross moment E beta y'X (d, d), averaged over the prompts."""
+        square = np.einsum("bij,jk,bkl->il", self.gram, self.tasks, self.gram, optimize=True) / len(self.gram)
+        mean = self.gram.mean(axis=0)
+        return square + self.noise * mean, self.tasks @ mean
+
+    def best(self) -> Floats:
+        """The step (d, d) with the smallest risk on these prompts."""
+        moment, cross = self.moments()
+        return cross @ np.linalg.pinv(moment, hermitian=True)
+
+    def best_update(self, start: Floats, rank: int) -> Floats:
+        """``start`` (d, d) plus the matrix of rank ``rank`` with which it has the smallest risk on these prompts.
+
+        By alternating least squares: each factor in turn is the exact minimum given the other; the better of several
+        random starts.
+        """
+        moment, cross = self.moments()
+        cross, dim = cross - start @ moment, len(start)
+        inverse = np.linalg.pinv(moment, hermitian=True)
+        best, lowest = np.zeros((dim, dim)), 0.0
+        for attempt in range(STARTS if rank else 0):
+            right = np.random.default_rng((rank, attempt)).standard_normal((dim, rank))
+            left = cross @ right
+            for _ in range(ROUNDS):
+                right, _ = np.linalg.qr(right)
+                left = cross @ right @ np.linalg.pinv(right.T @ moment @ right, hermitian=True)
+                spread = np.linalg.pinv(left.T @ self.features @ left, hermitian=True)
+                right = inverse @ cross.T @ self.features @ left @ spread
+            found = left @ right.T
+            risk = float(np.trace(self.features @ found @ (moment @ found.T - 2 * cross.T)))
+            if risk < lowest:
+                best, lowest = found, risk
+        return start + best
 
 
-def gram_moments(gram: Floats, tasks: Floats, noise: float) -> tuple[Floats, Floats]:
-    """Second moment of X'y (d, d) and its cross moment E beta y'X (d, d), averaged over the given prompts."""
-    square = np.einsum("bij,jk,bkl->il", gram, tasks, gram, optimize=True) / len(gram)
-    mean = gram.mean(axis=0)
-    return square + noise * mean, tasks @ mean
+@dataclass(frozen=True, eq=False)
+class WeightedPrompts:
+    """Prompts kept as ``products`` x_i y_i (B, n, d) with the query's ``task`` (B, d); the query is averaged over."""
+
+    products: Floats
+    task: Floats
+    features: Floats
+    noise: float
+
+    @staticmethod
+    def of(params: Params, problem: Regression, data: Dataset) -> WeightedPrompts:
+        """The prompts of all seeds."""
+        features, noise = problem.feature_covariance, params.noise_variance
+        return WeightedPrompts(pooled(data.products), pooled(data.task), features, noise)
+
+    def halves(self) -> tuple[Self, Self]:
+        """Prompts to fit on and prompts to test on: every other one."""
+        first, second = (replace(self, products=self.products[k::2], task=self.task[k::2]) for k in (0, 1))
+        return first, second
+
+    def risk(self, step: Floats, omega: Floats) -> Floats:
+        """Risk (B,) of ``x' W X'(omega * y)`` for W (d, d) and omega (n,)."""
+        seen = np.tensordot(self.products, omega, axes=(1, 0))
+        off = (self.task - seen @ step.T) @ np.linalg.cholesky(self.features)
+        return np.einsum("bd,bd->b", off, off) + self.noise
+
+    def best(self, omega: Floats) -> Floats:
+        """The step (d, d) with the smallest risk on these prompts for these sample weights."""
+        seen = np.tensordot(self.products, omega, axes=(1, 0))
+        return self.task.T @ seen @ np.linalg.pinv(seen.T @ seen, hermitian=True)
+
+    def best_weighted(self) -> tuple[Floats, Floats]:
+        """The step (d, d) and the sample weights (n,) with the smallest risk here, by alternating least squares.
+
+        Only their product is identified; the weights are scaled so that ``tr(W Sigma_x) = d``.
+        """
+        count, dim = self.products.shape[1:]
+        omega, step = np.ones(count), np.zeros((dim, dim))
+        flat = self.products.transpose(1, 0, 2).reshape(count, -1)
+        for _ in range(WEIGHT_ROUNDS):
+            step = self.best(omega)
+            moved = self.products @ (step.T @ self.features @ step)
+            square = flat @ moved.transpose(1, 0, 2).reshape(count, -1).T
+            cross = np.einsum("bpd,bd->p", self.products, self.task @ self.features @ step)
+            omega = np.linalg.pinv(square, hermitian=True) @ cross
+        return scaled_alike(step, omega, self.features)
 
 
-def least_squares(moment: Floats, cross: Floats) -> Floats:
-    """The preconditioner W (d, d) with the smallest risk on the prompts that the moments were taken from."""
-    return cross @ np.linalg.pinv(moment, hermitian=True)
-
-
-def best_of_rank(moment: Floats, cross: Floats, features: Floats, rank: int, starts: int = 2) -> Floats:
-    """A matrix (d, d) of rank ``rank`` with the smallest risk on the prompts, by alternating least squares.
-
-    Each factor in turn is the exact minimum given the other; the better of several random starts.
-    """
-    dim = len(moment)
-    if rank == 0:
-        return np.zeros((dim, dim))
-    inverse = np.linalg.pinv(moment, hermitian=True)
-    best, lowest = np.zeros((dim, dim)), 0.0
-    for start in range(starts):
-        right = np.random.default_rng((rank, start)).standard_normal((dim, rank))
-        left = cross @ right
-        for _ in range(ROUNDS):
-            right, _ = np.linalg.qr(right)
-            left = cross @ right @ np.linalg.pinv(right.T @ moment @ right, hermitian=True)
-            right = inverse @ cross.T @ features @ left @ np.linalg.pinv(left.T @ features @ left, hermitian=True)
-        found = left @ right.T
-        risk = float(np.trace(features @ found @ (moment @ found.T - 2 * cross.T)))
-        if risk < lowest:
-            best, lowest = found, risk
-    return best
-
-
-def halves(values: Floats) -> tuple[Floats, Floats]:
-    """Prompts to fit on and prompts to test on: every other one."""
-    return values[::2], values[1::2]
-
-
-def relative(name: str, measured: Floats, predicted: float, resolution: float, over: float = 0.0) -> Check:
-    """Mean of the prompts' risks (B,) over the prediction, minus one; ``over`` is allowed on top (relative)."""
-    unit = max(abs(predicted), 1e-300)
-    return mean_check(name, measured / unit - predicted / unit, resolution, (-1e-9, over + 1e-9))
-
-
-def mean_check(name: str, values: Floats, resolution: float, allowance: tuple[float, float] = (-1e-9, 1e-9)) -> Check:
-    """The mean of the prompts' values (B,), which should lie in ``allowance``, with its own standard error."""
-    count = len(values)
-    error = float(values.std(ddof=1) / np.sqrt(count)) if count > 1 else 0.0
-    return Check(
-        name=name,
-        deviation=float(values.mean()),
-        allowance=allowance,
-        resolution=resolution,
-        standard_error=error,
-        dof=max(count - 1, 1),
-        replicates=count,
-        raise_hint="replicates",
-    )
-
-
-def products_risk(raw: Dataset, features: Floats, step: Floats, omega: Floats, noise: float) -> Floats:
-    """Risk (B,) of ``x' W X'(omega * y)`` on prompts whose products x_i y_i are kept; the query is averaged over."""
-    seen = np.tensordot(pooled(raw.products), omega, axes=(1, 0))
-    off = (pooled(raw.task) - seen @ step.T) @ np.linalg.cholesky(features)
-    return np.einsum("bd,bd->b", off, off) + noise
+def scaled_alike(step: Floats, omega: Floats, features: Floats) -> tuple[Floats, Floats]:
+    """The same product of W (d, d) and omega (n,), with ``tr(W Sigma_x) = d`` where that trace is not 0."""
+    size = float(np.sum(step * features)) / len(step)
+    return (step / size, omega * size) if abs(size) > 1e-12 * float(np.abs(step).max(initial=0.0)) else (step, omega)

@@ -8,10 +8,10 @@ import numpy as np
 
 from theory.icl.aligned_surface import AlignedSurface, alignment_surface, retrieval_surface
 from theory.icl.drift import task_correlation
-from theory.icl.landscape import gd_path, landscape
 from theory.icl.optimum import kurtosis_of, second_moment
 from theory.icl.parameters import Params
 from theory.icl.problem import Floats, Regression
+from theory.icl.quadratic import gd_path, landscape
 
 PATH_STEPS = 200
 CONTOURS, CORNERS = 10, 120

@@ -10,7 +10,7 @@ from xarray import Dataset
 
 from theory.icl.claims.trained import query_risk
 from theory.icl.drift import attention_risk_under_drift, h3_optimum, task_correlation
-from theory.icl.optimum import independent_optimum, kurtosis_of, optimal_preconditioner, risk_surface
+from theory.icl.optimum import independent_optimum, kurtosis_of, optimal_preconditioner, step_risk
 from theory.icl.parameters import Params
 from theory.icl.problem import Floats, Regression
 from theory.icl.retrieval import alignment_optimum, rag_crossover, rag_floor, rag_optimum
@@ -147,7 +147,7 @@ def _independent(params: Params, problem: Regression, n: Floats) -> Floats:
     found: list[float] = []
     for length in n.tolist():
         step = optimal_preconditioner(problem, length, params.noise_variance, kurtosis)
-        found.append(float(risk_surface(step, problem, length, params.noise_variance, kurtosis)))
+        found.append(float(step_risk(step, problem, length, params.noise_variance, kurtosis)))
     return np.array(found)
 
 

@@ -10,11 +10,11 @@ from xarray import Dataset
 from theory.icl.drift import attention_risk_under_drift, h3_optimum, task_correlation
 from theory.icl.experiments.descent import moments
 from theory.icl.factored import targets
-from theory.icl.landscape import gd_path, landscape, whitened_condition_number
-from theory.icl.low_rank import length_risk, lora_singular_values, low_rank_risks
+from theory.icl.low_rank import left_over, length_risk, lora_singular_values, low_rank_risks
 from theory.icl.optimum import independent_optimum, kurtosis_of
 from theory.icl.parameters import Params
 from theory.icl.problem import Floats, Regression
+from theory.icl.quadratic import gd_path, landscape, whitened_condition_number
 from theory.icl.retrieval import alignment_optimum, rag_crossover, rag_floor, rag_optimum
 
 ALIGNMENTS = (0.0, 0.3, 0.6, 0.9)
@@ -148,7 +148,7 @@ def ranks(params: Params, problem: Regression, trained: Dataset | None = None) -
     """Risk of attention of each rank, and of the old layer on the new tasks after an update of each rank (rank,)."""
     values, n, noise = problem.spectrum[0], params.context_length, params.noise_variance
     singular, lowest = lora_singular_values(problem, n, noise)
-    repaired = lowest + np.concatenate([np.cumsum((singular**2)[::-1])[::-1], [0.0]])
+    repaired = lowest + left_over(singular**2)
     fresh = Regression(problem.feature_covariance, problem.new_task_covariance, problem.new_task_covariance)
     data: dict[str, Any] = {
         "low_rank": (("rank",), low_rank_risks(values, n, noise), {"long_name": "best risk of each rank"}),

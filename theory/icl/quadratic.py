@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from theory.icl.optimum import optimal_preconditioner, risk_surface, second_moment
+from theory.icl.optimum import optimal_preconditioner, second_moment, step_risk
 from theory.icl.problem import Floats, Regression
 
 
@@ -46,7 +46,7 @@ def landscape(problem: Regression, n: float, sigma2: float, kurtosis: float = 0.
     sizes, feature_basis = np.linalg.eigh(problem.feature_covariance)
     powers, moment_basis = np.linalg.eigh(moment)
     best = optimal_preconditioner(problem, n, sigma2, kurtosis)
-    lowest = float(risk_surface(best, problem, n, sigma2, kurtosis))
+    lowest = float(step_risk(best, problem, n, sigma2, kurtosis))
     return Landscape(best, lowest, feature_basis, moment_basis, 2 * np.outer(sizes, np.maximum(powers, 0.0)))
 
 

@@ -69,7 +69,9 @@ def errors(blow_up: bool = True) -> Dataset:
     finite[0, : 12 if blow_up else 0] = False
     error = generator.gamma(20, 12.0, size=(4, 30)) / np.array(n)[:, None] * np.array([[9.0], [1.2], [1.0], [1.0]])
     risk = generator.gamma(6, 1.0, size=(4, 30)) / np.array(n)[:, None]
-    return views.learning_error(n, error, risk, finite, trace=240.0, rank=12)
+    columns = {"squared_error": error, "kl": risk, "exists": finite}
+    raws = [Dataset({name: ("replicate", column[row]) for name, column in columns.items()}) for row in range(4)]
+    return views.learning_error(n, raws, case("bistable")[0]).assign(trace=240.0, rank=12)
 
 
 @cache
@@ -79,20 +81,23 @@ def figures(dark: bool, narrow: bool) -> dict[str, go.Figure]:
     islands = draw(Params(chain="random", vocab_size=5, unseen_pairs=3, islands=2, include_self="no"), 0)
     many = draw(Params(chain="random", vocab_size=12, unseen_pairs=5), 0)
     now = {"output_temperature": 2.0, "attention_temperature": 1.0}
+    generator = np.random.default_rng(0)
+    won = Dataset({"share": (("count", "replicate"), generator.random((3, 8)))}, coords={"count": [1, 2, 4]})
+    tried = Dataset({"top_share": (("replicate", "cure", "point"), generator.uniform(0.5, 1, (2, 4, 9)))})
     return {f"talk {name}": talk(name, dark, narrow) for name in CHAINS} | {
         "talk theory": ccmc.talk_picture(views.structure(two), views.growth(two), **look),
         "talk cured": ccmc.talk_picture(views.structure(two), views.growth(*case("bistable"), plain=False), **look),
         "simplex": ccmc.simplex(views.flow(*case("three")), **look),
         "simplex theory": ccmc.simplex(views.flow(case("ring")[0]), **look),
-        "winner_probability": ccmc.winner_probability(views.winner_probability(two, (1, 2, 4), runs=8), **look),
-        "winner_probability theory": ccmc.winner_probability(views.winner_probability(two, (1, 2, 4)), **look),
+        "winner_probability": ccmc.winner_probability(views.winner_probability(two, won), **look),
+        "winner_probability theory": ccmc.winner_probability(views.winner_probability(two), **look),
         "learning_error": ccmc.learning_error(errors(), **look),
         "learning_error clean": ccmc.learning_error(errors(blow_up=False), **look),
         "coverage": ccmc.coverage_graphs(views.coverage(islands), **look),
         "coverage twelve": ccmc.coverage_graphs(views.coverage(many), **look),
         "transitions": ccmc.transition_exponents(views.transition_exponents(*case("two winners")), **look),
         "transitions theory": ccmc.transition_exponents(views.transition_exponents(case("twelve")[0]), **look),
-        "cures": ccmc.cures(views.cures(two, now, runs=2, tokens=200), **look),
+        "cures": ccmc.cures(views.cures(two, now, tried), **look),
         "cures theory": ccmc.cures(views.cures(two, {}), **look),
     }
 

@@ -8,13 +8,16 @@ from xarray import Dataset
 
 from theory.ccmc import views
 from theory.ccmc.data import draw
+from theory.ccmc.experiments.shown import FEWEST_RUNS, MOST_RUNS, cured_texts, wins_by_count
+from theory.ccmc.fisher import information_of
 from theory.ccmc.flow import basins
 from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain
 from theory.ccmc.simulation.sampling import generate_text, simulate
 from theory.ccmc.views.runs import TIMES
 from theory.ccmc.views.simplex import ROWS
-from theory.core.errors import Cancelled, DataError
+from theory.core.errors import DataError
+from theory.core.vocabulary import Experiment, Replicate
 
 TWO_WINNERS = ((0.3, 0.5, 0.15, 0.05), (0.55, 0.2, 0.15, 0.1), (0.2, 0.2, 0.5, 0.1), (0.3, 0.3, 0.3, 0.1))
 
@@ -150,8 +153,15 @@ def test_moves_are_those_of_runs_with_the_same_winners() -> None:
         views.transition_exponents(chain_of(chain="uniform"))
 
 
+def found_in(experiment: Experiment[Params, Chain], **changes: object) -> Dataset:
+    params = Params(**changes)  # type: ignore[arg-type]
+    return experiment.run(params, [Replicate(draw(params, 0), 0)], "cpu", lambda *_: None, lambda: False)[0]
+
+
 def test_winner_probability_brackets_the_theory() -> None:
-    data = views.winner_probability(chain_of(), (1, 3), runs=60)
+    raw = found_in(wins_by_count)
+    assert raw.sizes["replicate"] == MOST_RUNS
+    data = views.winner_probability(chain_of(), raw.isel(count=[0, 2]))
     assert (np.diff(data.predicted) > 0).all()
     low, high = data.won.sel(statistic="low"), data.won.sel(statistic="high")
     # Twice the interval: about four standard errors.
@@ -160,14 +170,24 @@ def test_winner_probability_brackets_the_theory() -> None:
     assert (data.predicted < mean + 2.2 * (high - mean)).all()
     with pytest.raises(DataError, match="phase diagram"):
         views.winner_probability(chain_of(chain="circulant"))
-    with pytest.raises(Cancelled):
-        views.winner_probability(chain_of(), stop=lambda: True)
+    with pytest.raises(DataError, match="phase diagram"):
+        found_in(wins_by_count, chain="circulant")
+
+
+def test_fewer_texts_are_tried_where_each_takes_long() -> None:
+    assert found_in(wins_by_count, odds_first=0.5, odds_second=0.5).sizes["replicate"] < 2 * FEWEST_RUNS
 
 
 def test_learning_error_leaves_out_replicates_without_an_estimate() -> None:
     errors = np.array([[1.0, 3.0, np.inf], [0.5, 0.5, 0.5]])
     finite = np.isfinite(errors)
-    data = views.learning_error([10, 20], errors, errors / 2, finite, trace=20.0, rank=20)
+    raws = [
+        Dataset({"squared_error": ("replicate", row), "kl": ("replicate", row / 2), "exists": ("replicate", known)})
+        for row, known in zip(errors, finite, strict=True)
+    ]
+    chain = chain_of(chain="random")
+    data = views.learning_error([10, 20], raws, chain)
+    assert (float(data.trace), int(data["rank"])) == (information_of(chain).constant, 6)
     assert data.error.sel(statistic="mean").values.tolist() == [20.0, 10.0]
     assert np.allclose(data.missing, [1 / 3, 0])
     assert data.error.sel(statistic="high").values[1] == 10.0
@@ -176,18 +196,19 @@ def test_learning_error_leaves_out_replicates_without_an_estimate() -> None:
 
 
 def test_limits_of_the_cures() -> None:
-    chain = chain_of(transition=((0.5, 0.3, 0.2), (0.2, 0.6, 0.2), (0.1, 0.1, 0.8)))
-    data = views.cures(chain, {"window": 64, "count_cap": None}, runs=3, tokens=2000)
+    rows = ((0.5, 0.3, 0.2), (0.2, 0.6, 0.2), (0.1, 0.1, 0.8))
+    chain = chain_of(transition=rows)
+    data = views.cures(chain, {"window": 64, "count_cap": None}, found_in(cured_texts, transition=rows))
     law = np.linalg.matrix_power(chain.transition, 200)[0]
     cap = data.sel(cure="count_cap")
     known = np.isfinite(cap.setting.values)
     assert np.allclose(cap.predicted.values[known], law.max())
-    assert np.isclose(cap.top_share.sel(statistic="mean").values[0], law.max(), atol=0.1)
+    assert np.isclose(cap.top_share.sel(statistic="mean").values[0], law.max(), atol=0.03)
     assert data.now.sel(cure="window") == 64
     assert np.isnan(data.now.sel(cure="count_cap"))
     assert np.nanmin(data.sel(cure="attention_temperature").predicted.values) == 1.0
-    with pytest.raises(Cancelled):
-        views.cures(chain, {}, stop=lambda: True)
+    window = data.sel(cure="window", statistic="mean").top_share.values
+    assert window[0] > 0.99 and window[np.isfinite(window)][-1] < window[0]
 
 
 def test_output_temperature_two_gives_identical_rows_their_own_law() -> None:

@@ -8,14 +8,16 @@ import numpy as np
 from xarray import Dataset
 
 from theory.ccmc import views
+from theory.ccmc.experiments.shown import shown_texts
 from theory.ccmc.own.held_out import Parts, Score, cut_log, cut_text, score
 from theory.ccmc.own.read import IdentifiabilityReport, identifiability_report, load
 from theory.ccmc.own.report import FitReport, fit_report, held_out_losses
 from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain
+from theory.core.store import session_store
 from theory.core.vocabulary import Stop
 from widgets.ccmc import figures
-from widgets.ccmc.page import texts
+from widgets.ccmc.page import found_in
 from widgets.kit import panel
 from widgets.kit.cards import body
 from widgets.kit.export import Upload
@@ -78,7 +80,8 @@ def job(source: Source, form: str, prompt_length: int) -> panel.Job:
         report(0.5)
         held_out = judged(source.content, suffix, params)
         report(0.7)
-        raw = texts(params, chain, stop)
+        with session_store() as store:  # nothing measured on a person's own data outlives the run
+            raw = found_in(shown_texts, params, chain, stop, store)
         report(1.0, extra=Study(chain, found, raw, fit, held_out, source.upload(suffix)))
 
     return work

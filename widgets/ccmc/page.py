@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import marimo as mo
@@ -13,12 +11,14 @@ from xarray import Dataset
 
 from theory.ccmc import views
 from theory.ccmc.claims.assumptions import plain_generation
+from theory.ccmc.experiments.shown import layer_texts, shown_texts
+from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain
-from theory.ccmc.simulation.layer_texts import layer_texts, trained_layer
-from theory.ccmc.simulation.sampling import simulate, tempered
 from theory.core.bench import check_claim
-from theory.core.errors import BenchError, Cancelled, ParameterError
-from theory.core.vocabulary import Claim, Stop
+from theory.core.errors import BenchError, Cancelled
+from theory.core.runs import fetch
+from theory.core.store import Store
+from theory.core.vocabulary import Claim, Experiment, Replicate, Stop
 from widgets.ccmc import figures, prose
 from widgets.ccmc.growth import token_hues
 from widgets.ccmc.simplex_rows import SimplexRows
@@ -41,19 +41,10 @@ SLIDERS = (
     "output_temperature",
     "data_seed",
 )
-RUNS = 40
-"""Texts generated for the opening picture."""
-LONGEST_RUN = 100_000
-"""Tokens of a text of the opening picture while a cure is on: cures have no short cut to long texts."""
-PATIENCE = 3.0
-"""Seconds after which a text that is too long is tried shorter."""
-LAYER_RUNS, LAYER_TOKENS, LAYER_MARKS = 3, 1000, 9
-"""Texts, their length, and points along each, that the real attention layer writes token by token."""
 EDITED = 12
 """Largest vocabulary whose matrix is shown as an editor."""
 FROM_A_MATRIX = ("prompt", "initial_counts", "initial_shares", "token_names")
 """Arrays whose length is that of a given matrix: they go with it."""
-_SAMPLED = ("output_temperature", "count_cap", "window", "recency_exponent")
 CURES: dict[str, tuple[str, dict[str, float | int]]] = {
     "output": ("Output temperature 2", {"output_temperature": 2.0}),
     "attention": ("Attention temperature 2", {"attention_temperature": 2.0}),
@@ -64,19 +55,11 @@ CURES: dict[str, tuple[str, dict[str, float | int]]] = {
 """Switches beside the generated text: label and what they set."""
 
 
-@dataclass(frozen=True)
-class LayerTexts:
-    """Texts that the real attention layer wrote: ``counts`` (run, time, token) at ``time`` tokens so far."""
-
-    time: np.ndarray
-    counts: np.ndarray
-
-
 def job(claim: Claim, params: Any, problem: Chain) -> panel.Job:
     """Measure: texts from the shown chain first, then texts of the real attention layer, then the claim."""
 
     def work(report: panel.Report, stop: Stop) -> None:
-        report(0.3, raw=texts(params, problem, stop))
+        report(0.3, raw=found_in(shown_texts, params, problem, stop))
         report(0.4, extra=real_layer(params, problem, stop))
         result = check_claim(claim, params, SEEDS, emit=lambda fraction, _: report(0.4 + 0.6 * fraction), stop=stop)
         report(1.0, result=result)
@@ -87,48 +70,21 @@ def job(claim: Claim, params: Any, problem: Chain) -> panel.Job:
 PAGE = Page("ccmc", HOME, prose.LEAD, SLIDERS, job, OPENING)
 
 
-def texts(params: Any, problem: Chain, stop: Stop) -> Dataset:
-    """Counts, and moves for small vocabularies, along RUNS texts generated from the shown chain and prompt.
-
-    A length that takes too long, or that no sampler reaches, is cut short.
-    """
-    cures = {name: getattr(params, name) for name in _SAMPLED}
-    transition = tempered(problem.transition, params.attention_temperature)
-    shortest = 10 * len(problem.prompt)
-    wanted = params.n_tokens if plain_generation(params).holds else min(params.n_tokens, LONGEST_RUN)
-    seeds = [(params.data_seed, run) for run in range(RUNS)]
-    for length in (wanted, 1_000_000, 100_000, 0):
-        n_tokens = max(min(length, wanted), shortest)
-        deadline = time.monotonic() + PATIENCE
-        try:
-            found = simulate(
-                transition,
-                problem.prompt,
-                n_tokens,
-                seeds,
-                transitions_counted=problem.vocab_size <= EDITED,
-                stop=lambda until=deadline: stop() or time.monotonic() > until,
-                **cures,
-            )
-        except (Cancelled, ParameterError):
-            if stop() or length == 0:
-                raise
-            continue
-        data: dict[str, Any] = {"counts": (("replicate", "time", "token"), found.counts)}
-        if found.moves is not None:
-            data["moves"] = (("replicate", "time", "last", "token"), found.moves)
-        return Dataset(data, coords={"time": found.times})
-    raise AssertionError("unreachable: the shortest length is either reached or refused")
+def found_in(
+    experiment: Experiment[Params, Chain], params: Params, problem: Chain, stop: Stop, store: Store | None = None
+) -> Dataset:
+    """What an experiment finds on the shown problem."""
+    return fetch(experiment, params, [Replicate(problem, params.data_seed)], store=store, stop=stop)[0][0]
 
 
-def real_layer(params: Any, problem: Chain, stop: Stop) -> LayerTexts | None:
-    """Texts of an attention layer trained on the spot; None where generation is not plain, or the prompt is long."""
-    if not plain_generation(params).holds or len(problem.prompt) > LAYER_TOKENS // 4:
+def real_layer(params: Params, problem: Chain, stop: Stop) -> Dataset | None:
+    """Texts of an attention layer trained; None where generation is not plain, or no layer can be trained."""
+    if not plain_generation(params).holds:
         return None
-    marks = np.unique(np.geomspace(len(problem.prompt), LAYER_TOKENS, LAYER_MARKS).round()).astype(np.int64)
     try:
-        layer = trained_layer(problem, stop)
-        return LayerTexts(marks, layer_texts(layer, problem.prompt, LAYER_TOKENS, range(LAYER_RUNS), marks, stop))
+        return found_in(layer_texts, params, problem, stop)
+    except Cancelled:
+        raise
     except BenchError:
         return None
 
@@ -139,7 +95,7 @@ def talk(now: Now | Rested, run: panel.Run, screen: Screen) -> Shown:
     plain = plain_generation(params).holds
     structure = views.structure(problem, run.raw)
     growth = views.growth(problem, run.raw, until=float(params.n_tokens), plain=plain)
-    layer: LayerTexts | None = run.extra
+    layer: Dataset | None = run.extra
 
     def build(dark: bool, narrow: bool) -> Any:
         fig = figures.talk_picture(structure, growth, dark=dark, narrow=narrow)
@@ -147,7 +103,7 @@ def talk(now: Now | Rested, run: panel.Run, screen: Screen) -> Shown:
 
     caption = "Dashed: the predicted slopes. Thin lines: generated texts"
     caption += (
-        f"; crosses: {LAYER_RUNS} texts of an attention layer trained on {problem.n_samples:,} prompts."
+        f"; crosses: {layer.sizes['replicate']} texts of an attention layer trained on {problem.n_samples:,} prompts."
         if layer is not None
         else "."
     )
@@ -158,13 +114,13 @@ def talk(now: Now | Rested, run: panel.Run, screen: Screen) -> Shown:
     return show("talk_picture", build, {"structure": structure, "growth": growth}, caption, screen, judged=True)
 
 
-def _with_layer(fig: Any, layer: LayerTexts, problem: Chain, dark: bool) -> Any:
+def _with_layer(fig: Any, layer: Dataset, problem: Chain, dark: bool) -> Any:
     """Add the shares in the real layer's texts as crosses on the axes of the shares."""
-    shares = layer.counts / layer.counts.sum(axis=-1, keepdims=True)
+    shares = views.all_shares(layer)
     runs, marks, size = shares.shape
     hues = token_hues(size, dark)
     fig.add_scatter(
-        x=np.tile(np.repeat(layer.time, size), runs),
+        x=np.tile(np.repeat(layer["time"].values, size), runs),
         y=np.where(shares > 0, shares, np.nan).ravel(),
         mode="markers",
         marker={"symbol": "x-thin", "size": 6, "line": {"width": 1.6, "color": hues * (marks * runs)}},

@@ -10,14 +10,14 @@ from xarray import Dataset
 
 from theory.ccmc import views
 from theory.ccmc.experiments.mapping import attend, head_of_layer
+from theory.ccmc.experiments.shown import SETTINGS, cured_texts, wins_by_count
 from theory.ccmc.mapping import ccmc_next, weights_of
 from theory.ccmc.problem import Chain
 from theory.ccmc.simulation.learning_curve import learning_curve
-from theory.ccmc.two_tokens import two_tokens
-from theory.ccmc.views.cures import SETTINGS
 from theory.core.errors import BenchError
 from theory.core.vocabulary import Stop
 from widgets.ccmc import figures
+from widgets.ccmc.page import found_in
 from widgets.kit import cards, panel
 from widgets.kit.page import Rested, Screen, Shown, measure_figure, measured_figure
 
@@ -39,11 +39,8 @@ _CAPTIONS = {
     "cures": "Share of the most frequent token after 20,000 tokens, one cure at a time. Dashed: the predicted limit of "
     "ever longer texts; the vertical line is where the sliders stand.",
 }
-WIN_RUNS, MIXED_RUNS = 300, 30
-"""Simulated texts per prompt; where both tokens stay, no sampler can leap, and a text takes a hundred times as long."""
 LONGEST_PROMPT = 20_000
 """Tokens of a first prompt up to which cures are tried: they read all of it, for each text."""
-CURE_RUNS = 12
 PROBES = 20
 SIZES = (300, 1000, 3000, 10_000, 30_000, 100_000)
 LEARNERS = 200
@@ -58,10 +55,7 @@ def measured(which: str, rested: Rested, stop: Stop) -> Dataset:
     problem, params = rested.problem, rested.params
     match which:
         case "winner_probability":
-            runs = (
-                MIXED_RUNS if problem.vocab_size == 2 and two_tokens(problem.transition).phase == "mixed" else WIN_RUNS
-            )
-            return views.winner_probability(problem, runs=runs, seed=params.data_seed, stop=stop)
+            return views.winner_probability(problem, found_in(wins_by_count, params, problem, stop))
         case "learning_error":
             return learning_curve(problem, params, SIZES, LEARNERS, stop=stop)
         case "transition_exponents":
@@ -70,7 +64,7 @@ def measured(which: str, rested: Rested, stop: Stop) -> Dataset:
             if len(problem.prompt) > LONGEST_PROMPT:
                 raise BenchError(f"The cures are tried on first prompts of at most {LONGEST_PROMPT:,} tokens.")
             now = {name: getattr(params, name) for name in SETTINGS}
-            return views.cures(problem, now, runs=CURE_RUNS, seed=params.data_seed, stop=stop)
+            return views.cures(problem, now, found_in(cured_texts, params, problem, stop))
         case _:
             return views.coverage(problem)
 

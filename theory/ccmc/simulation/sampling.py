@@ -188,8 +188,10 @@ def affordable_tokens(
     """
     process = Process.of(transition, prompt, Cures(**cures))
     effort = effort_beyond(steps, process, n_tokens, n_runs, chosen_method(process, n_tokens))
-    start = len(process.prompt)
-    return n_tokens if effort is None else min(n_tokens, start + effort.reach(steps / n_runs))
+    if effort is None:
+        return n_tokens
+    reached = float(f"{effort.reach(steps / n_runs):.1g}")
+    return min(n_tokens, len(process.prompt) + reached)
 
 
 def tempered(transition: Floats, attention_temperature: float) -> Floats:

@@ -5,14 +5,15 @@ Runs come from the experiments as raw Datasets, see :mod:`theory.ccmc.views.runs
 
 from __future__ import annotations
 
-from theory.ccmc.views.cures import SETTINGS, cures, generated_text
+from theory.ccmc.views.cures import cures, generated_text
 from theory.ccmc.views.curves import learning_error, winner_probability
 from theory.ccmc.views.pairs import coverage, transition_exponents
+from theory.ccmc.views.runs import all_shares
 from theory.ccmc.views.simplex import flow
 from theory.ccmc.views.talk import growth, phases, structure, winners
 
 __all__ = [
-    "SETTINGS",
+    "all_shares",
     "coverage",
     "cures",
     "flow",

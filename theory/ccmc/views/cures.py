@@ -2,70 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from xarray import Dataset
 
 from theory.ccmc.cures import balance, stationary_law
-from theory.ccmc.problem import Chain
+from theory.ccmc.experiments.shown import SETTINGS
+from theory.ccmc.problem import Chain, Floats, Integers
 from theory.ccmc.simulation.sampling import simulate, tempered
-from theory.ccmc.views.runs import names_of
+from theory.ccmc.views.runs import STATISTICS, bars, names_of
 from theory.ccmc.winners import LARGEST_VOCABULARY, winner_sets
-from theory.core.errors import Cancelled
-
-Floats = npt.NDArray[np.float64]
-
-SETTINGS: dict[str, tuple[float, ...]] = {
-    "output_temperature": (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0),
-    "attention_temperature": (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0),
-    "count_cap": (1, 3, 10, 30, 100, 300, 1000),
-    "window": (4, 8, 16, 32, 64, 128, 256, 512, 1000),
-}
-"""Values at which each cure is tried."""
-WHOLE = ("count_cap", "window")
-TOKENS = 20_000
-STATISTICS = ["mean", "low", "high"]
 
 
-def cures(
-    chain: Chain,
-    now: Mapping[str, float | None],
-    *,
-    runs: int = 0,
-    tokens: int = TOKENS,
-    seed: int = 0,
-    stop: Callable[[], bool] = bool,
-) -> Dataset:
+def cures(chain: Chain, now: Mapping[str, float | None], raw: Dataset | None = None) -> Dataset:
     """Share of the most frequent token against each cure alone, the others off.
 
     Args:
         now: where the sliders stand, by the name of the cure; None for off.
-        runs: simulated runs per value, of ``tokens`` tokens; 0 draws the theory alone.
+        raw: ``top_share`` (replicate, cure, point), of the experiment ``cured_texts``; None draws the theory alone.
 
     Returns:
         ``setting`` (cure, point; NaN after the last), ``predicted`` (cure, point): the limit of ever longer texts, NaN
         where none is known, ``top_share`` (statistic, cure, point): mean over the runs, mean -+ 2 standard errors.
         ``now`` (cure; NaN for off).
-
-    Raises:
-        Cancelled: ``stop`` said so.
     """
     shape = (len(SETTINGS), max(len(values) for values in SETTINGS.values()))
-    setting, predicted, top = np.full(shape, np.nan), np.full(shape, np.nan), np.full((3, *shape), np.nan)
+    setting, predicted = np.full(shape, np.nan), np.full(shape, np.nan)
     for row, (kind, values) in enumerate(SETTINGS.items()):
-        for point, value in enumerate(values):
-            if stop():
-                raise Cancelled
-            setting[row, point] = value
-            predicted[row, point] = _limit(chain, kind, float(value))
-            if runs:
-                seeds = [(seed, row, point, run) for run in range(runs)]
-                shares = _last_shares(chain, kind, value, tokens, seeds, stop).max(axis=1)
-                half = 2 * float(shares.std(ddof=1)) / runs**0.5 if runs > 1 else 0.0
-                top[:, row, point] = shares.mean(), shares.mean() - half, shares.mean() + half
+        setting[row, : len(values)] = values
+        predicted[row, : len(values)] = [_limit(chain, kind, float(value)) for value in values]
+    top = np.full((3, *shape), np.nan) if raw is None else bars(raw.top_share.values)
     return Dataset(
         {
             "setting": (("cure", "point"), setting),
@@ -74,7 +42,6 @@ def cures(
             "now": ("cure", [_off_is_nan(now.get(kind)) for kind in SETTINGS]),
         },
         coords={"cure": list(SETTINGS), "statistic": STATISTICS},
-        attrs={"tokens": tokens, "runs": runs},
     )
 
 
@@ -98,9 +65,11 @@ def generated_text(
     first = len(chain.prompt) + 1
     places = np.array([[start + first + at for at in range(length)] for start in starts], dtype=np.float64)
     times = np.unique(places)
-    pieces: list[npt.NDArray[np.int64]] = []
+    pieces: list[Integers] = []
     for options in variants.values():
-        text = _simulated(chain, dict(options), int(times[-1]), [seed], times)
+        cures = dict(options)
+        transition = tempered(chain.transition, float(cures.pop("attention_temperature", 1.0)))
+        text = simulate(transition, chain.prompt, int(times[-1]), [seed], times=times, **cures)
         pieces.append(text.last[0][np.searchsorted(times, places)])
     return Dataset(
         {
@@ -110,19 +79,6 @@ def generated_text(
             "name": ("token_id", names_of(chain)),
         }
     )
-
-
-def _simulated(chain: Chain, options: dict[str, Any], tokens: int, seeds: Any, times: Floats) -> Any:
-    transition = tempered(chain.transition, float(options.pop("attention_temperature", 1.0)))
-    return simulate(transition, chain.prompt, tokens, seeds, times=times, **options)
-
-
-def _last_shares(chain: Chain, kind: str, value: float, tokens: int, seeds: Any, stop: Callable[[], bool]) -> Floats:
-    end = len(chain.prompt) + tokens
-    setting = int(value) if kind in WHOLE else value
-    text = _simulated(chain, {kind: setting, "stop": stop}, end, seeds, np.array([end], dtype=np.float64))
-    counts = np.asarray(text.counts[:, -1], dtype=np.float64)
-    return counts / counts.sum(axis=1, keepdims=True)
 
 
 def _limit(chain: Chain, kind: str, value: float) -> float:

@@ -7,16 +7,14 @@ may come first.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from xarray import Dataset
 
-from theory.ccmc.problem import Chain
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
+from theory.ccmc.problem import Chain, Floats, Integers
+from theory.shared.statistics import mean_of
 
 TIMES = 40
 """Points per curve: enough to see its shape on a logarithmic axis."""
+STATISTICS = ["mean", "low", "high"]
 SAME = 0.5
 """A run whose last shares are within this L1 distance of a winner set's has gone there."""
 
@@ -47,3 +45,9 @@ def reached(last: Floats, goals: Floats) -> Integers:
         return np.full(len(last), -1, dtype=np.int64)
     distance = np.abs(last[:, None, :] - goals).sum(axis=2)
     return np.where(distance.min(axis=1) < SAME, distance.argmin(axis=1), -1).astype(np.int64)
+
+
+def bars(values: Floats) -> Floats:
+    """Mean and mean -+ 2 standard errors (3, ...) along the first axis."""
+    found = mean_of(values)
+    return np.stack([found.mean, found.mean - 2 * found.error, found.mean + 2 * found.error])

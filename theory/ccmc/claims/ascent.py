@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from xarray import Dataset
 
 from theory.ccmc.claims import assumptions as needs
 from theory.ccmc.claims.measures import at_most, by_winners, run_counts, set_label
 from theory.ccmc.experiments.flows import ascent_paths
 from theory.ccmc.parameters import Params
-from theory.ccmc.problem import Chain
+from theory.ccmc.problem import Chain, Floats
 from theory.ccmc.reversible import ascent, balance_defect, height, local_maxima, potential_matrix
 from theory.core.vocabulary import Assumption, Check, Claim, Rival, Symbol
 from theory.shared.statistics import mean_check, pooled
-
-Floats = npt.NDArray[np.float64]
 
 REVERSIBLE = 1e-8
 LONG_WALK = 2**20
@@ -146,13 +143,7 @@ reversible_ascent = Claim(
     },
     source="ours",
     kind="extension",
-    defaults={
-        "chain": "reversible",
-        "vocab_size": 4,
-        "initial_tokens": 10_000,
-        "n_tokens": 100_000,
-        "replicates": 10,
-    },
+    defaults={"chain": "reversible", "vocab_size": 4, "initial_tokens": 10_000, "n_tokens": 100_000, "replicates": 10},
     uses=needs.TEXT | {"n_tokens"},
     resolution=0.05,
     assumptions=_needs,

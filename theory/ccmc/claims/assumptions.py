@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from theory.ccmc.mapping import LARGEST_CONDITION, condition_number
 from theory.ccmc.parameters import Params
-from theory.ccmc.problem import Chain
+from theory.ccmc.problem import Chain, Floats
 from theory.core.vocabulary import Assumption
 
-Floats = npt.NDArray[np.float64]
 SAME = 1e-9
 """Probabilities closer than this are equal: given matrices come rounded, and then renormalised."""
 CURES: dict[str, tuple[str, float | None]] = {

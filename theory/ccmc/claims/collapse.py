@@ -14,11 +14,10 @@ from theory.ccmc.claims import assumptions as needs
 from theory.ccmc.claims.measures import at_most, entry_check, last_half, moved, run_counts, steps_apart
 from theory.ccmc.experiments.generation import generation
 from theory.ccmc.parameters import Params
-from theory.ccmc.problem import Chain
+from theory.ccmc.problem import Chain, Floats
 from theory.core.vocabulary import Assumption, Check, Claim, Rival, Symbol
 from theory.shared.statistics import mean_of, variables
 
-Floats = npt.NDArray[np.float64]
 RESOLUTION, SLOPE_RESOLUTION, LAW_RESOLUTION = 0.25, 0.06, 0.15
 STANDARDISED = np.linspace(-8.0, 6.0, 113)
 SLOW = 0.02

@@ -82,11 +82,7 @@ count_cap_base_chain = Claim(
     },
     source="ours, beyond arXiv 2402.13512",
     kind="extension",
-    defaults={
-        "transition": ((0.7, 0.2, 0.1), (0.3, 0.6, 0.1), (0.2, 0.3, 0.5)),
-        "count_cap": 5,
-        "n_tokens": 20_000,
-    },
+    defaults={"transition": ((0.7, 0.2, 0.1), (0.3, 0.6, 0.1), (0.2, 0.3, 0.5)), "count_cap": 5, "n_tokens": 20_000},
     uses=needs.TEXT | {"n_tokens"},
     resolution=CAP_RESOLUTION,
     assumptions=_cap_needs,

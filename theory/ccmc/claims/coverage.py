@@ -6,7 +6,6 @@ from dataclasses import replace
 from math import inf
 
 import numpy as np
-import numpy.typing as npt
 from xarray import Dataset
 
 from theory.ccmc.claims import assumptions as needs
@@ -14,12 +13,10 @@ from theory.ccmc.claims.measures import at_most
 from theory.ccmc.experiments.coverage import SHORTEST_STEP, newton_fits
 from theory.ccmc.parameters import Params
 from theory.ccmc.probes import key_counts, probe_prompts
-from theory.ccmc.problem import Chain
+from theory.ccmc.problem import Chain, Floats, Integers
 from theory.ccmc.prompt_coverage import Coverage, coverage_of
 from theory.core.vocabulary import Assumption, Check, Claim, Rival, Symbol
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 FIT_ERROR = 100 * SHORTEST_STEP
 """The last step bounds the error up to rounding, which grows as rows of P span more orders of magnitude."""
 WIDEST_ROW = 1e6

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import scipy.special
 from scipy.linalg import expm
 from xarray import Dataset
@@ -16,13 +15,12 @@ from theory.ccmc.claims.measures import at_most, run_counts, steps_apart
 from theory.ccmc.experiments.generation import generation
 from theory.ccmc.fluctuations import limit_covariance, long_run_covariance
 from theory.ccmc.parameters import Params
-from theory.ccmc.problem import Chain
+from theory.ccmc.problem import Chain, Floats
 from theory.ccmc.winners import FixedPoints, jacobian, tangent_basis, winner_sets
 from theory.core.errors import DataError
 from theory.core.vocabulary import Assumption, Check, Claim, Rival, Symbol
 from theory.shared.statistics import Mean, difference_check, mean_of, variables
 
-Floats = npt.NDArray[np.float64]
 RESOLUTION, LAW_RESOLUTION = 0.2, 0.12
 STARTS = 64
 special: Any = scipy.special

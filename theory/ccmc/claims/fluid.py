@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from xarray import Dataset
 
 from theory.ccmc import flow
@@ -12,13 +11,12 @@ from theory.ccmc.claims.measures import entry_check, moved, run_counts
 from theory.ccmc.experiments.generation import generation
 from theory.ccmc.fluctuations import fundamental_matrix, long_run_covariance
 from theory.ccmc.parameters import Params
-from theory.ccmc.problem import Chain
+from theory.ccmc.problem import Chain, Floats
 from theory.ccmc.simulation.cost import RECORDS, log_times
 from theory.ccmc.winners import tangent_basis
 from theory.core.vocabulary import Assumption, Check, Claim, Rival, Symbol
 from theory.shared.statistics import mean_of, variables
 
-Floats = npt.NDArray[np.float64]
 RESOLUTION = 0.01
 SMALL = 1e-3
 
@@ -145,13 +143,7 @@ fluid_limit = Claim(
     },
     source="ours",
     kind="extension",
-    defaults={
-        "chain": "random",
-        "concentration": 0.5,
-        "initial_tokens": 10_000,
-        "n_tokens": 310_000,
-        "replicates": 25,
-    },
+    defaults={"chain": "random", "concentration": 0.5, "initial_tokens": 10_000, "n_tokens": 310_000, "replicates": 25},
     uses=needs.TEXT | {"n_tokens"},
     resolution=RESOLUTION,
     assumptions=_needs,

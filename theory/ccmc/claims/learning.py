@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 from xarray import Dataset
 
 from theory.ccmc.claims import assumptions as needs
@@ -22,12 +21,11 @@ from theory.ccmc.experiments.learning import fits
 from theory.ccmc.fisher import Information, fisher_blocks, information_of
 from theory.ccmc.label_sets import next_laws
 from theory.ccmc.parameters import Params
-from theory.ccmc.problem import Chain
+from theory.ccmc.problem import Chain, Floats
 from theory.ccmc.prompt_coverage import coverage_of
 from theory.core.vocabulary import Assumption, Check, Claim, Rival, Symbol
 from theory.shared.statistics import Mean, mean_of, variables
 
-Floats = npt.NDArray[np.float64]
 MOST_ERROR = 0.1
 """Largest expected squared error of all logits, in nats², at which one may speak of large samples."""
 MOST_SEPARATION = 1e-4

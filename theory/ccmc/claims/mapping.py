@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from xarray import Dataset
 
 from theory.ccmc.claims import assumptions as needs
@@ -14,11 +13,9 @@ from theory.ccmc.experiments.mapping import explicit_attention, weight_subspace
 from theory.ccmc.mapping import LARGEST_CONDITION, condition_number, weighted_next, weights_of
 from theory.ccmc.parameters import Params
 from theory.ccmc.probes import key_counts, probe_prompts
-from theory.ccmc.problem import Chain
+from theory.ccmc.problem import Chain, Floats, Integers
 from theory.core.vocabulary import Assumption, Check, Claim, Predict, Rival, Symbol
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 DEFAULTS: dict[str, object] = {"chain": "random", "vocab_size": 5, "embedding": "gaussian", "n_samples": 100}
 UNIT_ERROR = 1e-12
 """Rounding error of one attention layer, in units of the Gram matrix's condition number: some 5000 float64 spacings."""

@@ -9,12 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from xarray import Dataset
 
-from theory.ccmc.problem import Chain
+from theory.ccmc.problem import Chain, Floats
 from theory.core.compare import ALLOWANCE, STANDARD_ERROR
 from theory.core.vocabulary import Check
 from theory.shared.statistics import pooled
 
-Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
 PRESENT = 0.05
 """Tokens with a larger share at the end of a text are its winners, as far as the text can tell."""

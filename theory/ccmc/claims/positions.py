@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 from xarray import Dataset
 
 from theory.ccmc.claims import assumptions as needs
@@ -15,11 +14,8 @@ from theory.ccmc.experiments.mapping import POSITION_KINDS, attention_with_posit
 from theory.ccmc.mapping import position_weights, weighted_next
 from theory.ccmc.parameters import Params
 from theory.ccmc.probes import N_PROBES, position_tables, probe_prompts
-from theory.ccmc.problem import Chain
+from theory.ccmc.problem import Chain, Floats, Integers
 from theory.core.vocabulary import Claim, Predict, Rival, Symbol
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 
 
 def _position_laws(law: Floats) -> Dataset:

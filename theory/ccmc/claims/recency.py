@@ -127,10 +127,7 @@ recency_exponent = Claim(
     experiment=generation,
     rivals=(
         Rival(
-            "recency ignored",
-            _other_growth(lambda theta, recency: theta),
-            {},
-            "keeps the exponent of plain attention",
+            "recency ignored", _other_growth(lambda theta, recency: theta), {}, "keeps the exponent of plain attention"
         ),
         Rival(
             "exponents added",

@@ -6,21 +6,18 @@ from collections.abc import Callable
 from math import inf
 
 import numpy as np
-import numpy.typing as npt
 from xarray import Dataset
 
 from theory.ccmc.claims import assumptions as needs
 from theory.ccmc.claims.measures import by_winners, moved, run_counts, set_label
 from theory.ccmc.experiments.moves import counted_moves
 from theory.ccmc.parameters import Params
-from theory.ccmc.problem import Chain
+from theory.ccmc.problem import Chain, Floats
 from theory.ccmc.single_trajectory import flow_exponents, learnable, measured_exponents, move_exponents
 from theory.ccmc.winners import FixedPoints, winner_sets
 from theory.core.judge import SIGMA
 from theory.core.vocabulary import Assumption, Check, Claim, Predict, Rival, Symbol
 from theory.shared.statistics import mean_of, pooled
-
-Floats = npt.NDArray[np.float64]
 
 RESOLUTION = 0.15
 FEWEST_MOVES = 100

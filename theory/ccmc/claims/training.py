@@ -5,7 +5,6 @@ from __future__ import annotations
 from math import inf
 
 import numpy as np
-import numpy.typing as npt
 from xarray import Dataset
 
 from theory.ccmc.claims import assumptions as needs
@@ -16,12 +15,10 @@ from theory.ccmc.fisher import Information, descent_steps, fisher_blocks, weight
 from theory.ccmc.fitting import centred, fit_rows, wins_of
 from theory.ccmc.label_sets import curvature_bound, label_sets
 from theory.ccmc.parameters import Params
-from theory.ccmc.problem import Chain
+from theory.ccmc.problem import Chain, Floats, Integers
 from theory.ccmc.prompt_coverage import coverage_of
 from theory.core.vocabulary import Assumption, Check, Claim, Rival, Symbol
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 RESOLUTION, KEPT_RESOLUTION = 1e-4, 1e-6
 RIDGE = 1e-6
 """Shown where no finite estimate exists: the estimate with this ridge per prompt."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from xarray import Dataset
 
 from theory.ccmc.claims import assumptions as needs
@@ -11,12 +10,10 @@ from theory.ccmc.claims.measures import at_most, record_at, run_counts
 from theory.ccmc.experiments.generation import generation
 from theory.ccmc.flow import trajectories
 from theory.ccmc.parameters import Params
-from theory.ccmc.problem import Chain
+from theory.ccmc.problem import Chain, Floats
 from theory.ccmc.two_tokens import TwoTokens, two_tokens
 from theory.core.vocabulary import Assumption, Check, Claim, Rival, Symbol
 from theory.shared.statistics import mean_check, mean_of
-
-Floats = npt.NDArray[np.float64]
 
 SAFE = 6.0
 """Standard deviations off the separatrix from which a run does not come back: twice in 10^9 runs it does."""

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 from xarray import Dataset
 
 from theory.ccmc import flow
@@ -23,13 +22,11 @@ from theory.ccmc.claims.measures import (
 from theory.ccmc.experiments.stays import LENGTH, STRETCH, prompt_near, stays
 from theory.ccmc.fluctuations import long_run_covariance
 from theory.ccmc.parameters import Params
-from theory.ccmc.problem import Chain
+from theory.ccmc.problem import Chain, Floats, Integers
 from theory.ccmc.winners import FixedPoints, fixed_points, tangent_basis, winner_sets
 from theory.core.vocabulary import Assumption, Check, Claim, Predict, Rival, Symbol
 from theory.shared.statistics import mean_of, pooled
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 RESOLUTION, GROWTH_RESOLUTION = 0.1, 0.15
 FORGOTTEN = 10.0
 """The flow is followed from ten times the prompt's length: before that, chance decides where a text goes."""

@@ -7,16 +7,14 @@ prompts' fault and not chance's. Nothing here knows about graphs.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from xarray import Dataset
 
 from theory.ccmc.experiments.turns import on_instances
 from theory.ccmc.parameters import Params
 from theory.ccmc.probes import generator_of, key_counts, probe_prompts
-from theory.ccmc.problem import Chain
+from theory.ccmc.problem import Chain, Floats
 from theory.core.vocabulary import Experiment, Plan
 
-Floats = npt.NDArray[np.float64]
 STARTS = 8
 FLAT = 1e-10
 """Curvature, relative to a token's own, below which a direction counts as flat."""

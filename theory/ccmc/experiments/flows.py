@@ -9,18 +9,15 @@ from __future__ import annotations
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 from scipy.integrate import solve_ivp
 from xarray import Dataset
 
 from theory.ccmc.experiments.turns import Told, in_turn
 from theory.ccmc.parameters import Params
-from theory.ccmc.problem import Chain
+from theory.ccmc.problem import Chain, Floats
 from theory.ccmc.simulation.cost import log_times
 from theory.ccmc.simulation.sampling import simulate
 from theory.core.vocabulary import Experiment, Plan, Stop
-
-Floats = npt.NDArray[np.float64]
 
 RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE = 1e-10, 1e-12
 DISPLACEMENT, LINEAR_TIME = 1e-5, 2.0

@@ -19,13 +19,11 @@ from theory.ccmc.experiments.turns import Told, on_instances, with_logarithms
 from theory.ccmc.fitting import RowFits, centred, fit_rows, log_likelihood, wins_of
 from theory.ccmc.label_sets import drawn_labels, label_sets, next_laws
 from theory.ccmc.parameters import Params
-from theory.ccmc.problem import Chain
+from theory.ccmc.problem import Chain, Floats, Integers
 from theory.ccmc.prompt_coverage import coverage_of
 from theory.core.errors import Cancelled
 from theory.core.vocabulary import Experiment, Plan, Stop
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 RIDGES = (1e-8, 1e-11)
 """Ridges per prompt: between them a runaway log-ratio grows by about the log of their ratio, 6.9, a finite one by 0."""
 DIVERGED = 0.5 * float(np.log(RIDGES[0] / RIDGES[1]))

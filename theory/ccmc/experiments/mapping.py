@@ -9,18 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.linalg import orth
 from xarray import Dataset
 
 from theory.ccmc.experiments.turns import on_instances
 from theory.ccmc.parameters import Params
 from theory.ccmc.probes import N_PROBES, generator_of, position_tables, probe_prompts
-from theory.ccmc.problem import Chain
+from theory.ccmc.problem import Chain, Floats, Integers
 from theory.core.vocabulary import Experiment, Plan
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 POSITION_KINDS = ("absolute", "relative", "embedded")
 """Logits added by position, by distance from the query, or through position embeddings p_i with p_iᵀ W p_L."""
 

@@ -8,18 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 from scipy.linalg import orth
 from xarray import Dataset
 
 from theory.ccmc.experiments.turns import full, no_logarithms
 from theory.ccmc.label_sets import initial_weights, label_sets
 from theory.ccmc.parameters import Params
-from theory.ccmc.problem import Chain
+from theory.ccmc.problem import Chain, Floats
 from theory.ccmc.training import Training, train
 from theory.core.vocabulary import Emit, Experiment, Plan, Replicate, Stop
-
-Floats = npt.NDArray[np.float64]
 
 
 def outside_part(chain: Chain, weights: Floats) -> Floats:

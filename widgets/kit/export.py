@@ -156,7 +156,7 @@ def _record(result: Result | None, room: Room, upload: Upload | None) -> str:
     said: dict[str, Any] = {"room": room.id, "paper": f"arXiv:{room.paper.arxiv}"}
     if result is not None:
         document = claim_document(result)
-        kept = ("claim", "version", "params", "seeds", "device", "data", "packages")
+        kept = ("claim", "params", "seeds", "device", "data", "packages")
         said |= {key: document[key] for key in kept} | {"verdict": result.verdict.status}
         said["command"] = reproduce_command(result)
     if upload is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from theory.ccmc.claims.ascent import reversible_ascent
 from theory.ccmc.claims.collapse import identical_rows_law
-from theory.ccmc.claims.context import count_cap_base_chain
 from theory.ccmc.claims.cooling import attention_temperature_no_cure
 from theory.ccmc.claims.coverage import coverage_connectivity
 from theory.ccmc.claims.cycles import cyclic_bistable
@@ -15,8 +14,8 @@ from theory.ccmc.claims.learning import excess_risk_rank, fisher_constant
 from theory.ccmc.claims.mapping import attention_is_ccmc, w_unique_subspace
 from theory.ccmc.claims.positions import positional_scaling
 from theory.ccmc.claims.recency import recency_exponent
+from theory.ccmc.claims.shares import count_cap_base_chain, output_temperature_cure
 from theory.ccmc.claims.single_trajectory import single_trajectory_threshold
-from theory.ccmc.claims.temperatures import output_temperature_cure
 from theory.ccmc.claims.training import attention_training_finds_mle
 from theory.ccmc.claims.two_tokens import phase_diagram
 from theory.ccmc.claims.windows import window_fixation

@@ -13,9 +13,9 @@ from theory.ccmc.claims import assumptions as needs
 from theory.ccmc.claims.measures import at_most, moved
 from theory.ccmc.claims.winners import growth_checks, measured_sets, sets_dataset
 from theory.ccmc.experiments.generation import generation
+from theory.ccmc.mapping import tempered
 from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain, Floats
-from theory.ccmc.simulation.sampling import tempered
 from theory.ccmc.winners import single_winners, winner_sets
 from theory.core.vocabulary import Assumption, Check, Claim, Rival, Symbol
 from theory.shared.statistics import mean_of, variables

@@ -129,10 +129,6 @@ def _predict_weights(params: Params, chain: Chain) -> Dataset:
     return _weights(weights_of(chain.transition, chain.vectors))
 
 
-def _measure_weights(params: Params, chain: Chain, raw: Dataset) -> Dataset:
-    return raw[["weights"]].assign(law_change=abs(raw.law_change).max())
-
-
 def _compare_weights(params: Params, chain: Chain, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
     predicted, found = prediction.weights.values, measured.weights.values
     embed = chain.vectors
@@ -203,7 +199,6 @@ w_unique_subspace = Claim(
     resolution=1e-6,
     assumptions=lambda params, chain: assumptions(params, chain)[:2],
     predict=_predict_weights,
-    measure=_measure_weights,
     compare=_compare_weights,
     mutate=_shift_weights,
     experiment=weight_subspace,

@@ -88,8 +88,7 @@ def _subspace(params: Params, chain: Chain) -> Dataset:
     return Dataset(
         {
             "weights": (("row", "column"), weights, {"spec_name": "W"}),
-            "law_change": (("prompt", "token"), moved - inside),
-            "outside_norm": ((), float(np.linalg.norm(outside))),
+            "law_change": ((), float(np.abs(moved - inside).max())),
         }
     )
 

@@ -28,20 +28,18 @@ def outside_part(chain: Chain, weights: Floats) -> Floats:
 
 
 def _dataset(chain: Chain, start: Floats, found: Training) -> Dataset:
-    before, after = outside_part(chain, start), outside_part(chain, found.layer.weights)
-    logits = np.stack([(chain.vectors @ weights @ chain.vectors.T).T for weights in found.weights])
+    if not np.isfinite(found.loss).all():
+        return Dataset(attrs={"not_run": "Not judged: the loss is not finite; lower learning_rate."})
+    weights = found.layer.weights
+    before, after = outside_part(chain, start), outside_part(chain, weights)
+    logits = (chain.vectors @ weights @ chain.vectors.T).T
     return Dataset(
         {
-            "logits": (("last", "token"), logits[-1], {"units": "nats", "spec_name": "A"}),
-            "weights": (("row", "column"), found.layer.weights, {"spec_name": "W"}),
-            "path": (("step", "last", "token"), logits, {"units": "nats", "long_name": "logits during training"}),
-            "loss": (("step",), found.loss, {"units": "nats"}),
+            "logits": (("last", "token"), logits, {"units": "nats", "spec_name": "A"}),
             "gradient_norm": ((), found.gradient_norm),
             "outside_change": ((), float(np.linalg.norm(after - before))),
             "outside_norm": ((), float(np.linalg.norm(after))),
-        },
-        coords={"step": found.steps},
-        attrs={"step_size": found.step_size},
+        }
     )
 
 
@@ -63,9 +61,7 @@ def _train(
         stop=stop,
     )
     trained = {id(chain): _dataset(chain, start, run) for chain, start, run in zip(usable, starts, runs, strict=True)}
-    diverged = Dataset(attrs={"not_run": "Not judged: the loss is not finite; lower learning_rate."})
-    found = [trained.get(id(chain), no_logarithms()) for chain in chains]
-    return [diverged if "loss" in data and not np.isfinite(data.loss).all() else data for data in found]
+    return [trained.get(id(chain), no_logarithms()) for chain in chains]
 
 
 def _plan(params: Params, problem: Chain, replicates: int) -> Plan:

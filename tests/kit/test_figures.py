@@ -22,6 +22,7 @@ from theory.core.judge import judge
 from theory.core.vocabulary import Assumption, Check
 from theory.next_token import generators, views
 from theory.next_token.problem import Prompts, make_prompts
+from theory.next_token.simulation import surveys, trends
 from theory.next_token.simulation.descent import descend
 from theory.next_token.structure import Solution, solve
 from widgets.kit import live, ruler, theme
@@ -79,22 +80,22 @@ def figures(dark: bool) -> dict[str, go.Figure]:
     solutions, raws = [s.solution for s in several], [s.raw.sel(step=steps) for s in several]
     anatomy, curves = views.anatomy(c.solution, c.last), views.curves(c.solution, c.last, c.raw)
     stream = np.random.default_rng(0).integers(20, size=3000)
-    survey = views.phase_map(flips=(0.0, 0.3), n_prompts=(5, 20), seeds=40)
+    survey = surveys.phase_map(flips=(0.0, 0.3), n_prompts=(5, 20), seeds=40)
     built = {f"talk {name}": talk(name, dark) for name in PRESETS}
     return built | {
         "talk narrow": talk("rock_paper_scissors", dark, narrow=True),
         "talk theory only": next_token.talk_picture(anatomy, views.curves(c.solution, c.last), dark=dark),
         "thumbnail": next_token.thumbnail(anatomy, curves, dark=dark),
-        "correlation": next_token.correlation(views.correlation(solutions, raws), dark=dark),
-        "finite_part": next_token.finite_part(views.finite_part(solutions, raws), dark=dark),
-        "loss_gap": next_token.loss_gap(views.loss_gap(solutions, raws), dark=dark),
-        "loss_gap single": next_token.loss_gap(views.loss_gap(solutions[:1], raws[:1]), dark=dark),
+        "correlation": next_token.correlation(trends.correlation(solutions, raws), dark=dark),
+        "finite_part": next_token.finite_part(trends.finite_part(solutions, raws), dark=dark),
+        "loss_gap": next_token.loss_gap(trends.loss_gap(solutions, raws), dark=dark),
+        "loss_gap single": next_token.loss_gap(trends.loss_gap(solutions[:1], raws[:1]), dark=dark),
         "playground": next_token.playground_bars(
             views.playground(c.solution, [0, 1, 1, 3, c.last], c.raw.logits.values[-1]), dark=dark
         ),
         "extraction": next_token.extraction_heatmap(views.extraction(c.solution, c.last, c.raw), dark=dark),
         "phase_map": next_token.phase_map(survey, dark=dark),
-        "text_windows": next_token.text_windows(views.text_windows(stream, 20, (2, 4, 8)), dark=dark),
+        "text_windows": next_token.text_windows(surveys.text_windows(stream, 20, (2, 4, 8)), dark=dark),
         "explorer": next_token.condensation_explorer(views.anatomy(case("wide").solution, case("wide").last, 12), dark),
     }
 
@@ -220,9 +221,9 @@ def test_views_refuse_what_they_cannot_show() -> None:
     with pytest.raises(DataError, match="no data for this last token"):
         views.anatomy(c.solution, 0)
     with pytest.raises(DataError, match="no recorded run"):
-        views.correlation([c.solution], [c.raw.assign_attrs(not_run="diverged")])
+        trends.correlation([c.solution], [c.raw.assign_attrs(not_run="diverged")])
     with pytest.raises(DataError, match="shortest window"):
-        views.text_windows(np.zeros(2, dtype=np.int64), 1, (4,))
+        surveys.text_windows(np.zeros(2, dtype=np.int64), 1, (4,))
 
 
 def test_names_from_outside_are_escaped() -> None:

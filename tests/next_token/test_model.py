@@ -13,13 +13,12 @@ from theory.next_token.model import (
     head_of,
     logits_of,
     next_token_distribution,
-    weights_from_safetensors,
     weights_of,
-    weights_to_safetensors,
 )
 from theory.next_token.problem import make_prompts
 from theory.next_token.simulation.descent import descend
 from theory.next_token.training import train_attention
+from theory.shared.files.weights import weights_from_safetensors, weights_to_safetensors
 
 PROBLEMS = [
     random_prompts(0, dim=8),

@@ -7,6 +7,6 @@ The paper's objects are public here and load when they are first used:
 'comparable'
 """
 
-import lazy_loader
+from theory.core.lazy import attach
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

@@ -89,63 +89,33 @@ def fit_finite(prompts: Prompts, structure: PriorityStructure) -> FinitePart:
     array([ 0.5493, -0.5493,  0.    ])
     """
     scores = np.zeros(len(structure.pairs))
-    groups = tuple(_fitted(*part) for part in _restricted(prompts, structure))
+    groups = tuple(_groups(prompts, structure))
     for group in groups:
         scores[np.searchsorted(structure.pairs, group.last * prompts.vocab_size + group.tokens)] = group.scores
     loss = sum(group.loss for group in groups) / prompts.n
     return FinitePart(structure, scores, loss, groups, prompts.n)
 
 
-Restricted = tuple[int, Integers, csr_array, Integers, Integers]
-
-
-def _restricted(prompts: Prompts, structure: PriorityStructure) -> list[Restricted]:
-    """Restricted data of each component with at least two tokens: last token, tokens, counts, chosen, multiplicity."""
+def _groups(prompts: Prompts, structure: PriorityStructure) -> list[Group]:
+    """The fit of each component with at least two tokens."""
     if (structure.pair_size == 1).all():
         return []
     rows, size = merged(prompts), prompts.vocab_size
-    inside = np.flatnonzero(structure.pair_size[np.searchsorted(structure.pairs, rows.last * size + rows.labels)] > 1)
-    counts = rows.counts[inside]
-    last, labels, multiplicity = rows.last[inside], rows.labels[inside], rows.multiplicity[inside]
-    home = structure.pair_component[np.searchsorted(structure.pairs, last * size + labels)]
-    widths = np.diff(counts.indptr)
-    at = np.searchsorted(structure.pairs, np.repeat(last, widths) * size + counts.indices)
-    kept = structure.pair_component[at] == np.repeat(home, widths)
-    lengths = np.add.reduceat(kept, counts.indptr[:-1], dtype=np.int64)
-    tokens, weights = counts.indices[kept].astype(np.int64), counts.data[kept]
-    ends = np.cumsum(lengths)
-    group = last * size + home
-    order = np.argsort(group, kind="stable")
-    blocks = np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
-    return [
-        part
-        for block in blocks
-        if (part := _block(block, lengths, ends, tokens, weights, labels, multiplicity, int(last[block[0]])))
-    ]
-
-
-def _block(
-    block: Integers,
-    lengths: Integers,
-    ends: Integers,
-    tokens: Integers,
-    weights: Integers,
-    labels: Integers,
-    multiplicity: Integers,
-    last: int,
-) -> Restricted:
-    informative = block[lengths[block] > 1]
-    width = lengths[informative]
-    offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(width)])
-    entry: Integers = np.arange(offsets[-1], dtype=np.int64) + np.repeat(
-        ends[informative] - width - offsets[:-1], width
-    )
-    members, position = np.unique(tokens[entry], return_inverse=True)
-    table = csr_array((weights[entry], position, offsets), shape=(len(informative), len(members)))
-    chosen = np.searchsorted(members, labels[informative])
-    return last, members, table, chosen, multiplicity[informative]
-
-
-def _fitted(last: int, tokens: Integers, counts: csr_array, chosen: Integers, multiplicity: Integers) -> Group:
-    fit = fit_choice(counts, chosen, multiplicity)
-    return Group(last, tokens, counts, chosen, multiplicity, fit.scores, fit.loss)
+    numbered = structure.pairs // size * size + structure.pair_component
+    home = numbered[np.searchsorted(structure.pairs, rows.last * size + rows.labels)]
+    width = np.diff(rows.counts.indptr)
+    at = np.searchsorted(structure.pairs, np.repeat(rows.last * size, width) + rows.counts.indices)
+    kept = numbered[at] == np.repeat(home, width)
+    starts = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(kept)])[rows.counts.indptr]
+    counts = csr_array((rows.counts.data[kept], rows.counts.indices[kept], starts), shape=rows.counts.shape)
+    informative = np.flatnonzero(np.diff(starts) > 1)
+    order = informative[np.argsort(home[informative], kind="stable")]
+    found: list[Group] = []
+    for block in np.split(order, np.flatnonzero(np.diff(home[order])) + 1):
+        table = counts[block]
+        members, positions = np.unique(table.indices.astype(np.int64), return_inverse=True)
+        table = csr_array((table.data, positions, table.indptr), shape=(len(block), len(members)))
+        chosen, multiplicity = np.searchsorted(members, rows.labels[block]), rows.multiplicity[block]
+        fit = fit_choice(table, chosen, multiplicity)
+        found.append(Group(int(rows.last[block[0]]), members, table, chosen, multiplicity, fit.scores, fit.loss))
+    return found

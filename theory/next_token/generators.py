@@ -181,15 +181,6 @@ def one_contradiction(contradictions: int = 1, seed: int = 0) -> Prompts:
     return add_contradictions(planted([1, 1, 1, 1], names=names), contradictions, seed)
 
 
-def orthonormal(vocab_size: int, dim: int | None = None) -> Floats:
-    """Orthonormal embedding rows, shape (vocab_size, dim).
-
-    Raises:
-        ParameterError: ``dim`` below ``vocab_size``.
-    """
-    return np.eye(vocab_size, _room_for_all(vocab_size, dim))
-
-
 def equicorrelated(vocab_size: int, dim: int | None = None, correlation: float = 0.5) -> Floats:
     """Unit rows whose pairwise inner products all equal ``correlation`` in [0, 1), shape (vocab_size, dim).
 
@@ -202,7 +193,10 @@ def equicorrelated(vocab_size: int, dim: int | None = None, correlation: float =
     """
     if not 0 <= correlation < 1:
         raise ParameterError("correlation", correlation, "a number from 0 to below 1")
-    width = _room_for_all(vocab_size, dim)
+    width = vocab_size if dim is None else dim
+    if width < vocab_size:
+        allowed = f"at least vocab_size = {vocab_size} for independent rows (random_unit allows fewer)"
+        raise ParameterError("dim", width, allowed)
     gram = (1 - correlation) * np.eye(vocab_size) + correlation
     rows = np.zeros((vocab_size, width))
     rows[:, :vocab_size] = np.linalg.cholesky(gram)
@@ -211,7 +205,9 @@ def equicorrelated(vocab_size: int, dim: int | None = None, correlation: float =
 
 def random_unit(vocab_size: int, dim: int | None = None, seed: int = 0) -> Floats:
     """Independent uniform directions, shape (vocab_size, dim); ``dim`` may be below ``vocab_size``."""
-    rows = gaussian_rows(vocab_size, dim, seed)
+    width = vocab_size if dim is None else dim
+    at_least("dim", width, 1)
+    rows = np.random.default_rng(seed).standard_normal((vocab_size, width))
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
@@ -221,18 +217,3 @@ def squeezed(rows: Floats, dim: int, seed: int = 0) -> Floats:
     basis = np.linalg.qr(np.random.default_rng(seed).standard_normal((rows.shape[1], dim)))[0]
     shadows = rows @ basis
     return shadows / np.linalg.norm(shadows, axis=1, keepdims=True)
-
-
-def gaussian_rows(vocab_size: int, dim: int | None = None, seed: int = 0) -> Floats:
-    """Independent standard normal entries, shape (vocab_size, dim)."""
-    width = vocab_size if dim is None else dim
-    at_least("dim", width, 1)
-    return np.random.default_rng(seed).standard_normal((vocab_size, width))
-
-
-def _room_for_all(vocab_size: int, dim: int | None) -> int:
-    width = vocab_size if dim is None else dim
-    if width < vocab_size:
-        allowed = f"at least vocab_size = {vocab_size} for independent rows (random_unit allows fewer)"
-        raise ParameterError("dim", width, allowed)
-    return width

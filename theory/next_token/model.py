@@ -13,18 +13,7 @@ from typing import Any
 import numpy as np
 
 from theory.core.errors import DataError
-from theory.shared.files.weights import weights_from_safetensors, weights_to_safetensors
 from theory.shared.training.engine import FloatArray
-
-__all__ = [
-    "attention_layer",
-    "head_of",
-    "logits_of",
-    "next_token_distribution",
-    "weights_from_safetensors",
-    "weights_of",
-    "weights_to_safetensors",
-]
 
 
 @cache

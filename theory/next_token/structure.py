@@ -221,9 +221,7 @@ def compose(prompts: Prompts) -> Solution:
     """
     structure = priority_structure(prompts)
     finite = fit_finite(prompts, structure)
-    last, tokens = np.nonzero(structure.seen.T)
-    pairs = last * prompts.vocab_size + tokens
-    graph = condense(prompts, pairs, structure.component[tokens, last], finite.fin_scores[tokens, last])
+    graph = condense(prompts, structure.pairs, structure.pair_component, finite.pair_scores)
     geometry = None
     if not prompts.is_orthonormal and prompts.embed is not None:
         geometry = Geometry(prompts.embed, graph)

@@ -17,21 +17,7 @@ from theory.next_token.automaton import automaton_next, read_prompt
 from theory.next_token.extraction import extract
 from theory.next_token.graph import Column
 from theory.next_token.sharp import predicted_logits
-from theory.next_token.simulation.surveys import phase_map, text_windows
-from theory.next_token.simulation.trends import correlation, finite_part, loss_gap
 from theory.next_token.structure import Solution
-
-__all__ = [
-    "anatomy",
-    "correlation",
-    "curves",
-    "extraction",
-    "finite_part",
-    "loss_gap",
-    "phase_map",
-    "playground",
-    "text_windows",
-]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -17,12 +17,13 @@ from theory.next_token.contradiction import effect_of_removal, shortest_contradi
 from theory.next_token.experiments.shown import phases
 from theory.next_token.graph import priority_structure
 from theory.next_token.graph_export import condensation_graph, to_graphml, to_json
-from theory.next_token.model import head_of, weights_of, weights_to_safetensors
+from theory.next_token.model import head_of, weights_of
 from theory.next_token.problem import Prompts
 from theory.next_token.schedule import curvature_bound
 from theory.next_token.simulation import trends
 from theory.next_token.simulation.descent import descend
 from theory.next_token.structure import solve
+from theory.shared.files.weights import weights_to_safetensors
 from widgets.kit import cards, panel
 from widgets.kit.page import HEIGHT, Rested, Screen, Shown, show
 from widgets.next_token import figures
@@ -90,9 +91,7 @@ def test_figure(which: str, rested: Rested, last: int, screen: Screen) -> Shown 
 def phase_map(params: Any, screen: Screen) -> Shown:
     """When random data contradict themselves, at the page's vocabulary and prompt length."""
     [data], _ = fetch(phases, params, [Replicate(Problem(), 0)])
-    caption = (
-        f"{data.attrs['seeds']} random data sets per cell, one last token; 95 % intervals in the hover text."
-    )
+    caption = f"{data.attrs['seeds']} random data sets per cell, one last token; 95 % intervals in the hover text."
     return show(
         "phase_map", lambda d, n: figures.phase_map(data, dark=d, narrow=n), {"phase_map": data}, caption, screen
     )

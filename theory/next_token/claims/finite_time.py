@@ -95,6 +95,8 @@ def _no_step_size(exact: Dataset, solution: Solution) -> Floats:
 def _count_offset(exact: Dataset, solution: Solution) -> Floats:
     """Offsets from edge weights that ignore how often tokens occur: one for each prompt that shows the edge."""
     graph, prompts, component = solution.condensation, solution.prompts, solution.component
+    if solution.geometry is not None:
+        return np.zeros(component.shape)  # the slip is one of orthonormal embeddings
     weights = np.zeros(len(graph.edges))
     for row in range(prompts.n):
         top = component[prompts.labels[row], prompts.last[row]]

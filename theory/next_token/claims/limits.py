@@ -198,7 +198,9 @@ def _mean_difference(params: Params, prompts: Prompts) -> Dataset:
     np.add.at(matrix, (prompts.tokens, np.repeat(prompts.last, prompts.lengths)), -1 / lengths)
     exact = _predict_direction(params, prompts)
     size = float(np.linalg.norm(exact.levels)) / max(float(np.linalg.norm(matrix)), 1e-300)
-    return exact.assign(levels=exact.levels * 0 + matrix * size)
+    levels = exact.levels * 0 + matrix * size
+    share = size_of(prompts, levels.values) / (size_of(prompts, exact.levels.values) or np.nan)
+    return exact.assign(levels=levels, levels_allowance=exact.levels_allowance * share)
 
 
 gd_direction = Claim(

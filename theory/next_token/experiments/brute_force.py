@@ -67,7 +67,9 @@ def _generic_qp(params: Params, replicates: Replicates, device: str, emit: Emit,
 def _luce_replicates(params: Params, replicates: Replicates, device: str, emit: Emit, stop: Stop) -> list[Dataset]:
     def one(replicate: Replicate[Prompts]) -> Dataset:
         prompts, generator = replicate.problem, np.random.default_rng(replicate.seed)
-        counts, true = prompts.counts(), np.asarray(prompts.true_scores)
+        counts, true = prompts.counts(), prompts.true_scores
+        if true is None:
+            return Dataset(attrs={"not_run": "Not judged: nobody knows the scores that drew the labels."})
         chance = counts * np.exp(true - true.max())
         chance /= chance.sum(axis=1, keepdims=True)
         errors = np.empty(TRIALS)

@@ -11,7 +11,7 @@ from xarray import Dataset
 
 from theory.ccmc import flow
 from theory.ccmc.claims import assumptions as needs
-from theory.ccmc.claims.measures import at_most, run_counts, steps_apart
+from theory.ccmc.claims.measures import at_most, by_columns, run_counts, steps_apart
 from theory.ccmc.experiments.generation import generation
 from theory.ccmc.fluctuations import limit_covariance, long_run_covariance
 from theory.ccmc.parameters import Params
@@ -212,7 +212,7 @@ def _independent(params: Params, chain: Chain) -> Dataset:
 
 
 def _transposed(params: Params, chain: Chain) -> Dataset:
-    found = _interior(chain, chain.transition.T)
+    found = _interior(chain, by_columns(chain.transition))
     return _dataset(params, chain, found, _covariance(found, chain.vocab_size))
 
 

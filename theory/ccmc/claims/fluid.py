@@ -7,7 +7,7 @@ from xarray import Dataset
 
 from theory.ccmc import flow
 from theory.ccmc.claims import assumptions as needs
-from theory.ccmc.claims.measures import entry_check, moved, run_counts
+from theory.ccmc.claims.measures import by_columns, entry_check, moved, run_counts
 from theory.ccmc.experiments.generation import generation
 from theory.ccmc.fluctuations import fundamental_matrix, long_run_covariance
 from theory.ccmc.parameters import Params
@@ -61,9 +61,14 @@ def _dataset(log_times: Floats, chain: Chain, shares: Floats) -> Dataset:
     )
 
 
-def _predict(params: Params, chain: Chain) -> Dataset:
+def _along(params: Params, chain: Chain, transition: Floats) -> Dataset:
+    """The flow of a base chain from the prompt's shares."""
     times = _log_times(params, chain)
-    return _dataset(times, chain, np.exp(flow.trajectories(chain.transition, _start(chain)[None], times)[0]))
+    return _dataset(times, chain, np.exp(flow.trajectories(transition, _start(chain)[None], times)[0]))
+
+
+def _predict(params: Params, chain: Chain) -> Dataset:
+    return _along(params, chain, chain.transition)
 
 
 def _measure(params: Params, chain: Chain, raw: Dataset) -> Dataset:
@@ -107,8 +112,7 @@ def _needs(params: Params, chain: Chain) -> tuple[Assumption, ...]:
 
 
 def _transposed(params: Params, chain: Chain) -> Dataset:
-    times = _log_times(params, chain)
-    return _dataset(times, chain, np.exp(flow.trajectories(chain.transition.T, _start(chain)[None], times)[0]))
+    return _along(params, chain, by_columns(chain.transition))
 
 
 def _base_chain(params: Params, chain: Chain) -> Dataset:

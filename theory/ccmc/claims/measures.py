@@ -112,6 +112,12 @@ def entry_check(
     )
 
 
+def by_columns(transition: Floats) -> Floats:
+    """P (K, K) with its columns taken for its rows, each scaled to sum 1: a slip that several rivals make."""
+    turned = np.maximum(transition.T, 1e-300)
+    return turned / turned.sum(axis=1, keepdims=True)
+
+
 def at_most(name: str, deviation: Any, high: float, resolution: float, **about: Any) -> Check:
     """The check of a number that has an upper bound; ``about`` are further fields of the check."""
     return Check(name=name, deviation=float(deviation), allowance=(-np.inf, high), resolution=resolution, **about)

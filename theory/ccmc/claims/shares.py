@@ -8,7 +8,7 @@ import numpy as np
 from xarray import Dataset
 
 from theory.ccmc.claims import assumptions as needs
-from theory.ccmc.claims.measures import entry_check, record_at, run_counts
+from theory.ccmc.claims.measures import by_columns, entry_check, record_at, run_counts
 from theory.ccmc.cures import Balance, balance, left_of_start, stationary_law
 from theory.ccmc.experiments.generation import generation
 from theory.ccmc.mapping import tempered
@@ -192,12 +192,6 @@ def _measure_cap(params: Params, chain: Chain, raw: Dataset) -> Dataset:
     return Dataset(variables("share", ("token",), mean_of(shares)))
 
 
-def _column_law(params: Params, chain: Chain) -> Floats:
-    """The chain read column by column."""
-    turned = np.maximum(chain.transition.T, 1e-300)
-    return stationary_law(turned / turned.sum(axis=1, keepdims=True))
-
-
 count_cap_base_chain = Claim(
     id="count-cap-base-chain",
     title="A cap on counts gives the base chain back",
@@ -222,7 +216,12 @@ count_cap_base_chain = Claim(
     mutate=move_shares,
     experiment=generation,
     rivals=(
-        Rival("transposed chain", _cap_shares(_column_law), {}, "reads P column by column"),
+        Rival(
+            "transposed chain",
+            _cap_shares(lambda params, chain: stationary_law(by_columns(chain.transition))),
+            {},
+            "reads P column by column",
+        ),
         Rival(
             "equal shares",
             _cap_shares(lambda params, chain: np.full(chain.vocab_size, 1 / chain.vocab_size)),

@@ -11,6 +11,7 @@ from xarray import Dataset
 from theory.ccmc import flow
 from theory.ccmc.claims import assumptions as needs
 from theory.ccmc.claims.measures import (
+    by_columns,
     by_winners,
     growth_from,
     median_check,
@@ -291,7 +292,7 @@ winner_sets_claim = Claim(
     mutate=_mutate,
     experiment=stays,
     rivals=(
-        Rival("transposed", _of(lambda p: winner_sets(p.T)), {"transition": COLUMNS}, "reads P by columns"),
+        Rival("transposed", _of(lambda p: winner_sets(by_columns(p))), {"transition": COLUMNS}, "reads P by columns"),
         Rival("column maximum", _of(_column_maximum), {"transition": COLUMNS}, "compares the diagonal with its column"),
         Rival("Perron vector of P", _of(_untransposed), {"transition": MIXED}, "leaves out diag(u)"),
         Rival("every token alone", _of(_everyone_alone), {}, "lists every single token, also those that others invade"),

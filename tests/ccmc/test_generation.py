@@ -9,8 +9,9 @@ import pytest
 
 from theory.ccmc.data import draw
 from theory.ccmc.experiments.generation import generation
+from theory.ccmc.mapping import tempered
 from theory.ccmc.parameters import Params
-from theory.ccmc.simulation.sampling import simulate, tempered
+from theory.ccmc.simulation.sampling import simulate
 from theory.core.errors import Cancelled, ParameterError
 from theory.core.vocabulary import Replicate
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy.special import digamma, polygamma
 from scipy.stats import chi2, chi2_contingency
 
+from theory.ccmc.mapping import tempered
 from theory.ccmc.simulation import state as samplers_state
 from theory.ccmc.simulation.cost import log_times
 from theory.ccmc.simulation.positions import distance
@@ -22,7 +23,6 @@ from theory.ccmc.simulation.sampling import (
     expected_events,
     generate_text,
     simulate,
-    tempered,
 )
 from theory.core.errors import Cancelled, DataError, ParameterError
 

@@ -16,9 +16,9 @@ from scipy.optimize import brentq
 from scipy.special import gammaln
 
 from theory.ccmc.flow import last_token_shares, log_velocity
-from theory.ccmc.problem import Floats, Integers
-from theory.ccmc.simulation.sampling import tempered
-from theory.core.errors import ParameterError
+from theory.ccmc.mapping import tempered
+from theory.ccmc.problem import Floats, Integers, checked_transition
+from theory.core.errors import DataError, ParameterError
 
 Complexes = npt.NDArray[np.complex128]
 ROUNDS = 20_000
@@ -45,14 +45,15 @@ def balance(transition: Floats, output_temperature: float) -> Balance:
     iteration from every corner of the simplex and from its middle; near T_o = 1 they may end apart (``unique`` false).
 
     Raises:
-        ParameterError: T_o is not above 1, where no balance attracts.
+        ParameterError: T_o is not above 1, where no balance attracts. DataError: P is no base chain.
 
     >>> balance(np.tile([0.5, 0.3, 0.2], (3, 1)), 2.0).shares.round(6).tolist()  # at 2 exactly the law itself
     [0.5, 0.3, 0.2]
     """
-    if output_temperature <= 1:
+    if not 1 < output_temperature < np.inf:
         raise ParameterError("output_temperature", output_temperature, "a number above 1: below, one token remains")
-    return _balance(np.ascontiguousarray(transition).tobytes(), len(transition), output_temperature)
+    checked = np.ascontiguousarray(checked_transition(transition))
+    return _balance(checked.tobytes(), len(checked), output_temperature)
 
 
 @lru_cache(maxsize=64)
@@ -116,14 +117,20 @@ def _next_shares(base: Floats, shares: Floats, output_temperature: float) -> Flo
 
 
 def stationary_law(transition: Floats) -> Floats:
-    """Stationary law (K,) of an irreducible chain P (K, K): where a count cap ends.
+    """Stationary law (K,) of a chain P (K, K): where a count cap ends.
+
+    Raises:
+        DataError: P is no base chain, or ``reducible``: it has several stationary laws.
 
     >>> stationary_law(np.array([[0.2, 0.8], [0.4, 0.6]])).round(4).tolist()
     [0.3333, 0.6667]
     """
     size = len(transition)
-    system = np.vstack([transition.T - np.eye(size), np.ones(size)])
-    return np.linalg.lstsq(system, np.append(np.zeros(size), 1.0), rcond=None)[0].astype(np.float64)
+    system = np.vstack([checked_transition(transition).T - np.eye(size), np.ones(size)])
+    law, _, rank, _ = np.linalg.lstsq(system, np.append(np.zeros(size), 1.0), rcond=None)
+    if rank < size:
+        raise DataError("reducible", "P has sets of tokens that it never leaves, so that its stationary law depends.")
+    return law.astype(np.float64)
 
 
 def recency_growth(exponent: float, recency: float) -> float:

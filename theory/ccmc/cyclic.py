@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from theory.ccmc.problem import Floats, checked_shares, checked_transition
 
 CIRCULANT_TOLERANCE = 1e-9
 ROOT = np.exp(2j * np.pi / 3)
@@ -24,6 +23,9 @@ class Ring:
     stay: float
     advance: float
     back: float
+
+    def __post_init__(self) -> None:
+        checked_shares((self.stay, self.advance, self.back), 3)
 
     @property
     def omega(self) -> complex:
@@ -97,9 +99,10 @@ def ring_of(transition: Floats) -> Ring | None:
     >>> ring_of(np.array([[0.5, 0.3, 0.2], [0.2, 0.5, 0.3], [0.3, 0.2, 0.5]]))
     Ring(stay=0.5, advance=0.3, back=0.2)
     """
-    if transition.shape != (3, 3):
+    chain = checked_transition(transition)
+    if len(chain) != 3:
         return None
-    turned = np.stack([np.roll(row, -k) for k, row in enumerate(transition)])
+    turned = np.stack([np.roll(row, -k) for k, row in enumerate(chain)])
     if np.abs(turned - turned[0]).max() > CIRCULANT_TOLERANCE:
         return None
     return Ring(*turned[0].tolist())

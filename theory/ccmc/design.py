@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from theory.ccmc.problem import checked_prompt
+from theory.ccmc.problem import Booleans, Integers, checked_prompt
 from theory.core.errors import DataError, ParameterError
-
-Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +112,7 @@ def _distinct_rows(table: Integers) -> tuple[Integers, Integers, Integers]:
     return distinct, group.ravel(), weight
 
 
-def _unseen(vocab_size: int, n_pairs: int, generator: np.random.Generator) -> npt.NDArray[np.bool_]:
+def _unseen(vocab_size: int, n_pairs: int, generator: np.random.Generator) -> Booleans:
     missing = np.zeros((vocab_size, vocab_size), dtype=bool)
     others = np.argwhere(~np.eye(vocab_size, dtype=bool))
     most = len(others) - vocab_size

@@ -11,13 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
-Booleans = npt.NDArray[np.bool_]
+from theory.ccmc.problem import Booleans, Floats, Integers, checked_counts
+from theory.core.errors import DataError
 
 
 def arcs(counts: Integers, last: Integers, chosen: Integers) -> Booleans:
@@ -25,10 +23,16 @@ def arcs(counts: Integers, last: Integers, chosen: Integers) -> Booleans:
 
     Shapes: ``counts`` (U, K) of the keys, ``last`` (U,), ``chosen`` (..., U, K) next tokens observed after each prompt.
 
+    Raises:
+        DataError: as :func:`~theory.ccmc.problem.checked_counts`, or next tokens of another shape.
+
     >>> np.argwhere(arcs(np.array([[2, 1, 1]]), np.array([0]), np.array([[0, 3, 0]]))).tolist()
     [[0, 1, 0], [0, 1, 1], [0, 1, 2]]
     """
     size = counts.shape[1]
+    checked_counts(counts, last, size)
+    if chosen.shape[-2:] != counts.shape:
+        raise DataError("counts_shape", f"next tokens of shape {chosen.shape} for counts of shape {counts.shape}.")
     found = np.zeros((*chosen.shape[:-2], size, size, size), dtype=np.bool_)
     for k in range(size):
         rows = np.flatnonzero(last == k)

@@ -15,14 +15,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from theory.ccmc.mapping import gram_of, weighted_next
-from theory.ccmc.problem import Chain
+from theory.ccmc.problem import Chain, Floats, Integers
 from theory.ccmc.prompt_coverage import Coverage, coverage_of
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
+from theory.core.errors import ParameterError
 
 
 def fisher_blocks(counts: Floats | Integers, last: Integers, weight: Floats | Integers, transition: Floats) -> Floats:
@@ -143,9 +140,16 @@ def descent_steps(curvature: Floats, step: float, accuracy: float) -> float:
 
     Infinite where a direction does not shrink: the step is too long (ηλ ≥ 2) or the direction is flat.
 
+    Raises:
+        ParameterError: the step is not positive, or the accuracy not between 0 and 1.
+
     >>> round(descent_steps(np.array([0.1, 1.0]), 1.0, 1e-3))
     66
     """
+    if not 0 < step < math.inf:
+        raise ParameterError("step", step, "a positive number")
+    if not 0 < accuracy < 1:
+        raise ParameterError("accuracy", accuracy, "a number between 0 and 1")
     slowest = float(np.abs(1 - step * curvature).max(initial=0.0))
     if slowest >= 1:
         return math.inf

@@ -13,13 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from theory.ccmc.problem import Booleans, Floats, Integers
 from theory.ccmc.prompt_coverage import coverage_of
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
-Booleans = npt.NDArray[np.bool_]
 MOST_STEPS = 200
 LONGEST_STEP = 4.0
 """Largest change of a logit in one step, in nats: where the estimate runs away, the quadratic model points too far."""

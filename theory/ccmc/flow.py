@@ -10,12 +10,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from theory.ccmc.flow_compiled import ERRORS, STAGES, integrate, laws, velocities
+from theory.ccmc.problem import Floats, Integers, checked_shares, checked_transition
+from theory.core.errors import ParameterError
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 TOLERANCE = 1e-9
 SETTLED = 0.02
 """A trajectory within this L1 distance of a fixed point has reached it."""
@@ -53,17 +52,16 @@ def trajectories(transition: Floats, shares: Floats, log_times: Floats) -> Float
 
     Each trajectory chooses its own steps, so that none depends on its neighbours. A token without share keeps none
     (its log share is −inf).
+
+    Raises:
+        DataError: P is no base chain, or the shares are none. ParameterError: log-times that fall, or start below 0.
     """
+    chain, times = checked_transition(transition), np.ascontiguousarray(log_times, dtype=np.float64)
+    if times.ndim != 1 or not np.isfinite(times).all() or (np.diff(times, prepend=0.0) < 0).any():
+        raise ParameterError("log_times", log_times, "finite numbers from 0, in rising order")
     with np.errstate(divide="ignore"):
-        starts = np.log(np.ascontiguousarray(shares, dtype=np.float64))
-    return integrate(
-        np.ascontiguousarray(transition),
-        starts - np.log(np.exp(starts).sum(axis=1, keepdims=True)),
-        np.ascontiguousarray(log_times, dtype=np.float64),
-        TOLERANCE,
-        STAGES,
-        ERRORS,
-    )
+        starts = np.log(np.ascontiguousarray(checked_shares(shares, len(chain))))
+    return integrate(np.ascontiguousarray(chain), starts, times, TOLERANCE, STAGES, ERRORS)
 
 
 def basins(transition: Floats, shares: Floats, goals: Floats, log_time: float = 200.0) -> tuple[Integers, Floats]:

@@ -7,12 +7,10 @@ all their digits. The integrator is Dormand and Prince's pair of orders 5 and 4.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from theory.ccmc.problem import Floats, Integers
 from theory.shared.compiled import compiled
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 TINY = 1e-300
 MOST_STEPS = 100_000
 

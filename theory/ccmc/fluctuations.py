@@ -8,14 +8,13 @@ covariance V, (J + I/2) V + V (J + I/2)ᵀ = −Σ. Between −1/2 and 0 the sta
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from scipy.linalg import solve_continuous_lyapunov
 
 from theory.ccmc.flow import fast_chain, last_token_shares
+from theory.ccmc.problem import Floats
+from theory.ccmc.two_tokens import two_tokens
 from theory.ccmc.winners import jacobian, tangent_basis
 from theory.core.errors import DataError
-
-Floats = npt.NDArray[np.float64]
 
 
 def fundamental_matrix(transition: Floats, shares: Floats) -> Floats:
@@ -73,12 +72,9 @@ def two_token_variance(transition: Floats) -> float:
     >>> round(value, 6), round(a / (4 * (1 - a) * (1 - 4 * a)), 6)
     (0.046296, 0.046296)
     """
-    first, second = transition[0, 0] / transition[0, 1], transition[1, 1] / transition[1, 0]
+    chain = two_tokens(transition)
+    first, second, share = chain.first, chain.second, chain.balance
     if first >= 1 or second >= 1:
         raise DataError("no_mixed_point", f"odds {first:.3g} and {second:.3g}; expected both below 1.")
-    share = (1 - second) / (2 - first - second)
-    chain = fast_chain(transition, np.array([share, 1 - share]))
-    leaving = float(chain[0, 1] + chain[1, 0])
-    eigenvalue = -(1 - first) * (1 - second) / (1 - first * second)
-    noise = share * (1 - share) * (2 - leaving) / leaving
-    return float(noise / (2 * abs(eigenvalue) - 1)) if eigenvalue < -0.5 else float("inf")
+    noise = float(chain.variance(np.array(share)))
+    return noise / (2 * abs(chain.eigenvalue) - 1) if chain.eigenvalue < -0.5 else float("inf")

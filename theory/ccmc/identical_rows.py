@@ -15,11 +15,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import scipy.special
 
-Floats = npt.NDArray[np.float64]
-Booleans = npt.NDArray[np.bool_]
+from theory.ccmc.problem import Booleans, Floats, checked_shares
+
 TIE = 1e-9
 NODES = 128
 special: Any = scipy.special
@@ -27,7 +26,7 @@ special: Any = scipy.special
 
 def winners(law: Floats) -> Booleans:
     """The tokens of maximal probability, (K,): one wins; several share for ever."""
-    return law >= law.max() - TIE
+    return checked_shares(law, len(law)) >= np.max(law) - TIE
 
 
 def exponents(law: Floats) -> Floats:

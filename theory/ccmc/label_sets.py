@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from theory.ccmc.probes import generator_of
-from theory.ccmc.problem import Chain
+from theory.ccmc.problem import Chain, Floats, Integers
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 LABEL_STREAM, WEIGHT_STREAM = 5, 6
 LARGEST_SETS = 1_000_000
 """Most numbers in all label sets together: predictions read them too, and must follow a slider."""

@@ -18,12 +18,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from theory.core.errors import DataError
+from theory.ccmc.problem import Floats, Integers, checked_counts, checked_positive, checked_transition, where
+from theory.core.errors import DataError, ParameterError
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 LARGEST_CONDITION = 1e10
 """Condition number of the Gram matrix from which embeddings count as dependent."""
 
@@ -35,28 +33,34 @@ def ccmc_next(counts: Any, last: Any, transition: Any, *, include_self: bool = T
     result (..., K). With ``include_self`` the last token is one of the keys, so its count is at least 1.
 
     Raises:
-        DataError: ``count_not_whole``, ``prompt_empty``, ``last_not_in_counts``, ``token_out_of_range``, or
-            ``no_next_token`` when P forbids every token of a prompt after its last one.
+        DataError: as :func:`~theory.ccmc.problem.checked_transition` and
+            :func:`~theory.ccmc.problem.checked_counts`, or ``no_next_token`` when P forbids every token of a prompt
+            after its last one.
 
     >>> ccmc_next([2, 1], 1, np.array([[0.5, 0.5], [0.25, 0.75]])).round(3).tolist()
     [0.4, 0.6]
     """
-    chain = np.asarray(transition, dtype=np.float64)
-    table, query = _checked(counts, last, len(chain), include_self)
+    chain = checked_transition(transition)
+    table, query = checked_counts(counts, last, len(chain), include_self=include_self)
     law = weighted_next(table, query, chain)
     lost = np.argwhere(np.isnan(law[..., 0]))
     if len(lost):
         k = int(query[tuple(lost[0])])
-        raise DataError("no_next_token", f"{_where(lost[0])}row {k} of P allows no token that is in the prompt.")
+        raise DataError("no_next_token", f"{where(lost[0])}row {k} of P allows no token that is in the prompt.")
     return law
 
 
 def weighted_next(weights: Floats, last: Integers, transition: Floats) -> Floats:
     """The next-token law (..., K) for any weights (..., K) of the tokens in place of counts; NaN where it has no mass.
 
+    Raises:
+        DataError: ``weight_negative``.
+
     >>> weighted_next(np.array([1.0, 0.0]), np.array(0), np.eye(2)[::-1]).tolist()
     [nan, nan]
     """
+    if (weights < 0).any():
+        raise DataError("weight_negative", f"a token has weight {weights.min():g}; expected at least 0.")
     mass = transition[last] * weights
     total = mass.sum(axis=-1, keepdims=True)
     return np.divide(mass, total, out=np.full_like(mass, np.nan), where=total > 0)
@@ -116,8 +120,12 @@ def gram_of(embed: Floats) -> Floats:
     """The Gram matrix G = E Eᵀ, (K, K), of linearly independent embedding rows (K, d).
 
     Raises:
-        DataError: ``embeddings_dependent``, rank below K or a condition number of G above 1e10.
+        DataError: ``embeddings_shape``, or ``embeddings_dependent``: rank below K, or G has a condition above 1e10.
     """
+    if embed.ndim != 2 or not np.isfinite(embed).all():
+        raise DataError(
+            "embeddings_shape", f"embeddings of shape {embed.shape}; expected rows (K, d) of finite numbers."
+        )
     condition = condition_number(embed)
     if condition > LARGEST_CONDITION:
         rank = int(np.linalg.matrix_rank(embed))
@@ -147,12 +155,9 @@ def weights_of(transition: Floats, embed: Floats) -> Floats:
     >>> weights_of(np.array([[0.8, 0.2], [0.5, 0.5]]), np.eye(2)).round(3).tolist()
     [[0.693, 0.0], [-0.693, 0.0]]
     """
-    gram = gram_of(embed)
-    zeros = np.argwhere(transition == 0)
-    if len(zeros):
-        last, token = zeros[0]
-        raise DataError("transition_zero", f"row {last} of P is 0 at token {token}: no finite W has such a logit.")
-    logits = np.log(transition)
+    logits, gram = np.log(checked_positive(transition)), gram_of(embed)
+    if len(gram) != len(logits):
+        raise DataError("embeddings_shape", f"{len(gram)} embedding rows for {len(logits)} tokens; expected one each.")
     row = np.linalg.solve(gram, np.ones(len(gram)))
     shift = -(logits @ row) / row.sum()
     inner = _solved(gram, _solved(gram, (logits + shift[:, None]).T).T).T
@@ -170,30 +175,17 @@ def _solved(matrix: Floats, right: Floats) -> Floats:
     return np.asarray(np.linalg.solve(matrix, right), dtype=np.float64)
 
 
-def _checked(counts: Any, last: Any, vocab_size: int, include_self: bool) -> tuple[Floats, Integers]:
-    table, query = np.asarray(counts, dtype=np.float64), np.asarray(last)
-    if table.shape[-1:] != (vocab_size,) or table.shape[:-1] != query.shape:
-        shapes = f"counts of shape {table.shape} with last tokens of shape {query.shape}"
-        raise DataError("counts_shape", f"{shapes}; expected (..., {vocab_size}) and (...,).")
-    wrong = np.argwhere(~(table >= 0) | (table != np.floor(table)) | np.isinf(table))
-    if len(wrong):
-        value = f"token {wrong[0][-1]} has count {table[tuple(wrong[0])]:g}"
-        raise DataError("count_not_whole", f"{_where(wrong[0][:-1])}{value}; expected a whole number from 0.")
-    if query.dtype.kind not in "iu":
-        raise DataError("token_not_integer", "last tokens must be whole numbers.")
-    outside = np.argwhere((query < 0) | (query >= vocab_size))
-    if len(outside):
-        value = f"last token {query[tuple(outside[0])]}"
-        raise DataError("token_out_of_range", f"{_where(outside[0])}{value}; expected 0 to {vocab_size - 1}.")
-    empty = np.argwhere(table.sum(axis=-1) == 0)
-    if len(empty):
-        raise DataError("prompt_empty", f"{_where(empty[0])}the prompt has no keys; give at least one token.")
-    absent = np.argwhere(np.take_along_axis(table, query[..., None], axis=-1)[..., 0] == 0)
-    if include_self and len(absent):
-        value = f"the last token {query[tuple(absent[0])]} has count 0"
-        raise DataError("last_not_in_counts", f"{_where(absent[0])}{value}; it must be in the prompt.")
-    return table, query.astype(np.int64)
+def tempered(transition: Floats, attention_temperature: float) -> Floats:
+    """``P^(1/attention_temperature)`` with its rows renormalised, (K, K): attention logits divided by the temperature.
 
+    Raises:
+        ParameterError: the temperature is not positive. DataError: P is no base chain.
 
-def _where(index: npt.NDArray[np.intp]) -> str:
-    return f"row {', '.join(map(str, index))}: " if len(index) else ""
+    >>> tempered(np.array([[0.8, 0.2], [0.5, 0.5]]), 0.5).round(3).tolist()
+    [[0.941, 0.059], [0.5, 0.5]]
+    """
+    if not 0 < attention_temperature < np.inf:
+        raise ParameterError("attention_temperature", attention_temperature, "a positive number")
+    chain = checked_transition(transition)
+    powers = (chain / chain.max(axis=1, keepdims=True)) ** (1 / attention_temperature)
+    return powers / powers.sum(axis=1, keepdims=True)

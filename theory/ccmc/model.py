@@ -14,14 +14,11 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from theory.ccmc.problem import Chain
+from theory.ccmc.problem import Booleans, Chain, Floats, Integers
 from theory.core.errors import Cancelled, DataError
 from theory.shared.training.tensor_program import to_tensor
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 LEAST_PROBABILITY = -1e-9
 """How far below 0 rounding may push a probability; further down the head does not invert the embeddings."""
 
@@ -92,7 +89,7 @@ def head_of_chain(chain: Chain) -> Floats:
     return np.ascontiguousarray(np.linalg.pinv(chain.vectors).T, dtype=np.float64)
 
 
-def explicit_prompts(chain: Chain) -> tuple[Integers, npt.NDArray[np.bool_]]:
+def explicit_prompts(chain: Chain) -> tuple[Integers, Booleans]:
     """One prompt per distinct training prompt, padded on the left: tokens and keys present, both (U, T).
 
     The order of tokens before the last is arbitrary: the layer has no positions.

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from theory.ccmc.problem import Chain
+from theory.ccmc.problem import Chain, Floats, Integers
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 N_PROBES = 50
 
 

@@ -15,6 +15,7 @@ from theory.core.problem import Problem
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+Booleans = npt.NDArray[np.bool_]
 ROW_SUM_TOLERANCE = 1e-8
 
 
@@ -89,14 +90,44 @@ def checked_transition(rows: Sequence[Sequence[float]] | npt.NDArray[Any]) -> Fl
         raise DataError("transition_shape", "P must be rows of numbers, all of one length.") from error
     if table.ndim != 2 or table.shape[0] != table.shape[1] or len(table) < 2:
         raise DataError("transition_shape", f"P has shape {table.shape}; expected (K, K) with K of at least 2.")
-    for k, row in enumerate(table):
+    for k in np.flatnonzero(~_are_laws(table)).tolist():
+        row = table[k]
         if not np.isfinite(row).all():
             raise DataError("transition_not_finite", f"row {k} of P contains {row[~np.isfinite(row)][0]}.")
         if (row < 0).any():
             raise DataError("transition_negative", f"row {k} of P contains {row.min():g}; entries are at least 0.")
-        if abs(row.sum() - 1) > ROW_SUM_TOLERANCE:
-            raise DataError("transition_row_sum", f"row {k} of P sums to {row.sum():.10g}; expected 1.")
+        raise DataError("transition_row_sum", f"row {k} of P sums to {row.sum():.10g}; expected 1.")
     return table
+
+
+def checked_positive(rows: Sequence[Sequence[float]] | npt.NDArray[Any]) -> Floats:
+    """A base chain from user input whose logarithm is finite.
+
+    Raises:
+        DataError: as :func:`checked_transition`, or ``transition_zero``.
+    """
+    table = checked_transition(rows)
+    zeros = np.argwhere(table == 0)
+    if len(zeros):
+        last, token = zeros[0]
+        raise DataError("transition_zero", f"row {last} of P is 0 at token {token}: log P is infinite there.")
+    return table
+
+
+def checked_shares(shares: npt.ArrayLike, vocab_size: int) -> Floats:
+    """Shares (..., K) of the tokens from user input: laws, each with its sum made exact.
+
+    Raises:
+        DataError: another shape, a share that is negative or no number, or shares that do not sum to 1.
+    """
+    table = np.asarray(shares, dtype=np.float64)
+    if table.shape[-1:] != (vocab_size,) or not _are_laws(table).all():
+        raise DataError("no_shares", f"expected {vocab_size} shares of at least 0 that sum to 1, on the last axis.")
+    return table / table.sum(axis=-1, keepdims=True)
+
+
+def _are_laws(table: Floats) -> Booleans:
+    return (table >= 0).all(axis=-1) & (np.abs(table.sum(axis=-1) - 1) <= ROW_SUM_TOLERANCE)
 
 
 def checked_prompt(tokens: Sequence[int] | npt.NDArray[Any], vocab_size: int) -> Integers:
@@ -140,3 +171,40 @@ def prompt_of_counts(counts: Sequence[int] | npt.NDArray[Any], last: int) -> Int
     place = np.concatenate([np.zeros(0), *places])
     tokens = np.repeat(np.arange(len(given)), rest)
     return np.append(tokens[np.argsort(place, kind="stable")], last).astype(np.int64)
+
+
+def checked_counts(
+    counts: npt.ArrayLike, last: npt.ArrayLike, vocab_size: int, *, include_self: bool = False
+) -> tuple[Floats, Integers]:
+    """Token counts (..., K) among the keys of prompts, and their last tokens (...,), from user input.
+
+    Raises:
+        DataError: ``counts_shape``, ``count_not_whole``, ``token_not_integer``, ``token_out_of_range``,
+            ``prompt_empty``, or with ``include_self`` also ``last_not_in_counts``; the row is named.
+    """
+    table, query = np.asarray(counts, dtype=np.float64), np.asarray(last)
+    if table.shape[-1:] != (vocab_size,) or table.shape[:-1] != query.shape:
+        shapes = f"counts of shape {table.shape} with last tokens of shape {query.shape}"
+        raise DataError("counts_shape", f"{shapes}; expected (..., {vocab_size}) and (...,).")
+    wrong = np.argwhere(~(table >= 0) | (table != np.floor(table)) | np.isinf(table))
+    if len(wrong):
+        value = f"token {wrong[0][-1]} has count {table[tuple(wrong[0])]:g}"
+        raise DataError("count_not_whole", f"{where(wrong[0][:-1])}{value}; expected a whole number from 0.")
+    if query.dtype.kind not in "iu":
+        raise DataError("token_not_integer", "last tokens must be whole numbers.")
+    outside = np.argwhere((query < 0) | (query >= vocab_size))
+    if len(outside):
+        value = f"last token {query[tuple(outside[0])]}"
+        raise DataError("token_out_of_range", f"{where(outside[0])}{value}; expected 0 to {vocab_size - 1}.")
+    empty = np.argwhere(table.sum(axis=-1) == 0)
+    if len(empty):
+        raise DataError("prompt_empty", f"{where(empty[0])}the prompt has no keys; give at least one token.")
+    absent = np.argwhere(np.take_along_axis(table, query[..., None], axis=-1)[..., 0] == 0)
+    if include_self and len(absent):
+        value = f"the last token {query[tuple(absent[0])]} has count 0"
+        raise DataError("last_not_in_counts", f"{where(absent[0])}{value}; it must be in the prompt.")
+    return table, query.astype(np.int64)
+
+
+def where(index: npt.NDArray[np.intp]) -> str:
+    return f"row {', '.join(map(str, index))}: " if len(index) else ""

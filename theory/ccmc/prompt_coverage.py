@@ -16,15 +16,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from theory.ccmc.design import given_design
-
-Integers = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Booleans = npt.NDArray[np.bool_]
+from theory.ccmc.problem import Booleans, Floats, Integers, checked_counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,10 +87,14 @@ def coverage_of(counts: Integers, last: Integers) -> Coverage:
 
     One sparse graph on all (last, token) nodes, each key joined with the first key of its prompt: O(Σ L), not O(Σ L²).
 
+    Raises:
+        DataError: as :func:`~theory.ccmc.problem.checked_counts`.
+
     >>> coverage_of(np.array([[1, 1, 0]]), np.array([0])).component.tolist()
     [[0, 0, 2], [0, 1, 2], [0, 1, 2]]
     """
     n, size = len(counts), counts.shape[1]
+    checked_counts(counts, last, size)
     present = counts > 0
     node: Integers = last * size + present.argmax(axis=1).astype(np.int64)
     by_node = csr_array((np.ones(n), (node, np.arange(n, dtype=np.int64))), shape=(size**2, n))

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
+from theory.ccmc.cures import stationary_law
+from theory.ccmc.problem import Booleans, Floats, checked_transition
+from theory.ccmc.winners import LARGEST_VOCABULARY
+from theory.core.errors import DataError, ParameterError
 
-MOST_TOKENS = 12
-"""More tokens have too many supports to look at each."""
 FLAT = 1e-9
 """A curvature or slope within this of zero is not strict."""
 
@@ -31,7 +30,7 @@ class Maxima:
     """
 
     shares: Floats
-    support: Bools
+    support: Booleans
     height: Floats
     margin: Floats
 
@@ -44,12 +43,13 @@ def balance_defect(transition: Floats) -> float:
     >>> balance_defect(np.array([[0.5, 0.3, 0.2], [0.2, 0.5, 0.3], [0.3, 0.2, 0.5]])).__round__(4)
     1.2164
     """
-    if ((transition > 0) != (transition.T > 0)).any():
+    chain = checked_transition(transition)
+    joined = chain > 0
+    if (joined != joined.T).any():
         return float("inf")
-    positive = np.where(transition > 0, transition, 1.0)
+    positive = np.where(joined, chain, 1.0)
     tilt = np.log(positive / positive.T)
     every = tilt[:, :, None] + tilt[None, :, :] + tilt.T[:, None, :]
-    joined = transition > 0
     closed = joined[:, :, None] & joined[None, :, :] & joined.T[:, None, :]
     return float(np.abs(every[closed]).max(initial=0.0))
 
@@ -60,10 +60,8 @@ def potential_matrix(transition: Floats) -> Floats:
     >>> potential_matrix(np.array([[0.5, 0.5], [0.25, 0.75]])).round(4).tolist()
     [[0.1667, 0.1667], [0.1667, 0.5]]
     """
-    size = len(transition)
-    system = np.vstack([transition.T - np.eye(size), np.ones(size)])
-    law = np.linalg.lstsq(system, np.append(np.zeros(size), 1.0), rcond=None)[0]
-    flows = law[:, None] * transition
+    law = stationary_law(transition)
+    flows = law[:, None] * np.asarray(transition)
     return (flows + flows.T) / 2
 
 
@@ -84,10 +82,17 @@ def local_maxima(potential: Floats) -> Maxima:
 
     On a support, S m is constant (= Phi), strictly smaller outside it, and the form is strictly concave on it.
 
+    Raises:
+        DataError: S is not symmetric. ParameterError: more than 12 tokens.
+
     >>> local_maxima(np.array([[0.1, 0.4], [0.4, 0.1]])).shares.tolist()
     [[0.5, 0.5]]
     """
     size = len(potential)
+    if potential.shape != (size, size) or not np.allclose(potential, potential.T):
+        raise DataError("not_symmetric", f"S of shape {potential.shape} must be a symmetric matrix.")
+    if size > LARGEST_VOCABULARY:
+        raise ParameterError("vocab_size", size, f"at most {LARGEST_VOCABULARY} tokens: 2^K supports are enumerated")
     found = [maximum for count in range(1, size + 1) for maximum in _maxima_of_size(potential, count)]
     found.sort(key=lambda item: -item[1])
     shares = np.array([item[0] for item in found]).reshape(-1, size)

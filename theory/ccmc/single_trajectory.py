@@ -9,12 +9,9 @@ one observation of P_il against P_ij with j in S. Ours.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from theory.ccmc.flow import last_token_shares, trajectories
-
-Floats = npt.NDArray[np.float64]
-Booleans = npt.NDArray[np.bool_]
+from theory.ccmc.problem import Booleans, Floats
 
 FLOW_RECORDS = 60
 SMALLEST = 1e-300

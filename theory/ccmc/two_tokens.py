@@ -16,13 +16,12 @@ from functools import cached_property
 from typing import Literal, cast
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtr
 
-from theory.core.errors import DataError
+from theory.ccmc.problem import Floats, checked_transition
+from theory.core.errors import DataError, ParameterError
 from theory.shared.compiled import compiled
 
-Floats = npt.NDArray[np.float64]
 Phase = Literal["first wins", "second wins", "bistable", "mixed", "boundary"]
 
 PROGRAMME_STEPS = 2000
@@ -37,6 +36,11 @@ class TwoTokens:
 
     first: float
     second: float
+
+    def __post_init__(self) -> None:
+        for name, odds in (("odds_first", self.first), ("odds_second", self.second)):
+            if not 0 < odds < np.inf:
+                raise ParameterError(name, odds, "a positive number")
 
     @property
     def phase(self) -> Phase:
@@ -116,11 +120,12 @@ def two_tokens(transition: Floats) -> TwoTokens:
     """The odds of a base chain of shape (2, 2), row = last token; a zero counts as 1e-12.
 
     Raises:
-        DataError: there are more than two tokens.
+        DataError: P is no base chain, or one of more than two tokens.
     """
-    if transition.shape != (2, 2):
-        raise DataError("not_two_tokens", f"P has shape {transition.shape}; the phase diagram is that of (2, 2).")
-    (stay, leave), (enter, stay_second) = np.maximum(transition, SMALLEST).tolist()
+    checked = checked_transition(transition)
+    if len(checked) != 2:
+        raise DataError("not_two_tokens", f"P has shape {checked.shape}; the phase diagram is that of (2, 2).")
+    (stay, leave), (enter, stay_second) = np.maximum(checked, SMALLEST).tolist()
     return TwoTokens(stay / leave, stay_second / enter)
 
 
@@ -146,7 +151,8 @@ def winner_probability(
         raise DataError("last_not_in_counts", f"counts {counts} with last token {last}: it must be in the prompt.")
     if chain.phase != "bistable":
         return float(chain.phase == "first wins"), 0.0
-    fine, coarse = (_programme(transition, chain, counts, last, ahead) for ahead in (steps, steps // 2))
+    table = np.asarray(transition, dtype=np.float64)
+    fine, coarse = (_programme(table, chain, counts, last, ahead) for ahead in (steps, steps // 2))
     return fine, abs(fine - coarse) * (sum(counts) + steps // 2) / (steps - steps // 2)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import csr_array, eye_array
 from scipy.sparse.linalg import splu
 
-from theory.ccmc.problem import Floats, Integers
+from theory.ccmc.problem import Floats, Integers, checked_positive, checked_prompt
 from theory.core.errors import ParameterError
 
 MOST_WINDOWS = 5000
@@ -25,9 +25,13 @@ def neutral_fixation(window: Integers, vocab_size: int) -> Floats:
     A token that has r steps left in the window is worth r: each step takes one from every place and adds w to a token
     drawn uniformly, so the worth of a token is a martingale. The newest place weighs most.
 
+    Raises:
+        DataError: the window is empty, or a token is outside the vocabulary.
+
     >>> neutral_fixation(np.array([0, 1]), 2).round(4).tolist()
     [0.3333, 0.6667]
     """
+    window = checked_prompt(window, vocab_size)
     width = len(window)
     worth = np.bincount(window, np.arange(1, width + 1), minlength=vocab_size)
     return worth / (width * (width + 1) / 2)
@@ -51,8 +55,12 @@ def fixation(transition: Floats, window: Integers) -> Fixation:
     """Exact fixation in a full window (w,) of any chain without zeros, by a sparse solve over all K^w windows.
 
     Raises:
-        ParameterError: more than 5000 windows.
+        ParameterError: more than 5000 windows. DataError: P is no base chain without zeros, or the window no prompt.
+
+    >>> fixation(np.full((2, 2), 0.5), np.array([0, 1])).chance.round(4).tolist()
+    [0.3333, 0.6667]
     """
+    transition, window = checked_positive(transition), checked_prompt(window, len(transition))
     size, width = len(transition), len(window)
     if size**width > MOST_WINDOWS:
         raise ParameterError("window", width, f"at most {int(np.log(MOST_WINDOWS) / np.log(size))} with {size} tokens")

@@ -21,13 +21,11 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from theory.ccmc.problem import Booleans, Floats, Integers, checked_transition
 from theory.ccmc.winners_compiled import POINT, TIE, solve_supports
 from theory.core.errors import ParameterError
 
-Floats = npt.NDArray[np.float64]
 Complexes = npt.NDArray[np.complex128]
-Booleans = npt.NDArray[np.bool_]
-Integers = npt.NDArray[np.int64]
 LARGEST_VOCABULARY = 12
 SINGULAR = 1e10
 """Ratio of pivots from which P_SS counts as singular."""
@@ -91,23 +89,24 @@ def fixed_points(transition: Floats) -> FixedPoints:
     are remembered.
 
     Raises:
-        ParameterError: more than 12 tokens.
+        ParameterError: more than 12 tokens. DataError: P is no base chain.
 
     >>> found = fixed_points(np.array([[0.2, 0.8], [0.6, 0.4]]))
     >>> found.shares[found.stable].round(4).tolist()
     [[0.3077, 0.6923]]
     """
-    size = len(transition)
+    checked = checked_transition(transition)
+    size = len(checked)
     if size > LARGEST_VOCABULARY:
         raise ParameterError("vocab_size", size, f"at most {LARGEST_VOCABULARY} tokens: 2^K supports are enumerated")
-    return _fixed_points(np.ascontiguousarray(transition, dtype=np.float64).tobytes(), size)
+    return _fixed_points(np.ascontiguousarray(checked).tobytes(), size)
 
 
 def winner_sets(transition: Floats) -> FixedPoints:
     """The stable fixed points: the sets of tokens that can keep all the shares, for a base chain P (K, K).
 
     Raises:
-        ParameterError: more than 12 tokens.
+        ParameterError, DataError: as :func:`fixed_points`.
     """
     found = fixed_points(transition)
     return found.only(found.stable)
@@ -137,8 +136,9 @@ def tangent_basis(size: int) -> Floats:
 
 def single_winners(transition: Floats) -> Integers:
     """Tokens that can win alone, (W,): those whose diagonal entry is the strict maximum of its row of P (K, K)."""
-    others = np.where(np.eye(len(transition), dtype=bool), -np.inf, transition)
-    return np.flatnonzero(np.diag(transition) > others.max(axis=1))
+    checked = checked_transition(transition)
+    others = np.where(np.eye(len(checked), dtype=bool), -np.inf, checked)
+    return np.flatnonzero(np.diag(checked) > others.max(axis=1))
 
 
 @lru_cache(maxsize=64)

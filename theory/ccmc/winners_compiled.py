@@ -6,12 +6,10 @@ M = diag(u) P_SS has columns that sum to 1, so m_S is the stationary law of Mᵀ
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from theory.ccmc.problem import Floats, Integers
 from theory.shared.compiled import compiled
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 NOTHING, POINT, TIE = 0, 1, 2
 
 

@@ -7,6 +7,7 @@ from typing import cast
 from xarray import Dataset
 
 from theory.ccmc.experiments.turns import Told, in_turn
+from theory.ccmc.mapping import tempered
 from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain
 from theory.ccmc.simulation.cost import MOST_STEPS, RECORDS, step_seconds
@@ -16,7 +17,6 @@ from theory.ccmc.simulation.sampling import (
     choose_method,
     expected_events,
     simulate,
-    tempered,
 )
 from theory.core.vocabulary import Experiment, Plan, Stop
 

@@ -13,10 +13,11 @@ from xarray import Dataset
 from theory.ccmc.experiments.generation import CURES, cures_of
 from theory.ccmc.experiments.turns import Told, in_turn
 from theory.ccmc.label_sets import label_sets
+from theory.ccmc.mapping import tempered
 from theory.ccmc.parameters import Params
 from theory.ccmc.problem import Chain, Floats, prompt_of_counts
 from theory.ccmc.simulation.cost import RECORDS
-from theory.ccmc.simulation.sampling import CureOptions, affordable_tokens, expected_events, simulate, tempered
+from theory.ccmc.simulation.sampling import CureOptions, affordable_tokens, expected_events, simulate
 from theory.core.errors import DataError
 from theory.core.vocabulary import Experiment, Plan, Stop
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtri
 
 from theory.ccmc.design import Design
@@ -14,12 +13,9 @@ from theory.ccmc.existence import Existence, existence_of
 from theory.ccmc.fisher import Information, fisher_blocks
 from theory.ccmc.fitting import fit_rows, wins_of
 from theory.ccmc.mapping import weighted_next
-from theory.ccmc.problem import Chain
+from theory.ccmc.problem import Chain, Floats, Integers
 from theory.ccmc.prompt_coverage import Coverage, coverage_of
 from theory.core.errors import DataError
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ import numpy.typing as npt
 from theory.core.errors import ParameterError
 from theory.shared.compiled import compiled
 
-Floats = npt.NDArray[np.float64]
 Words = npt.NDArray[np.uint64]
 Seed = int | tuple[int, ...]
 UNIT = 2.0**-53

@@ -6,7 +6,6 @@ occurs so far. Counts and the last token are all that the process needs, so no c
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -192,18 +191,6 @@ def affordable_tokens(
         return n_tokens
     reached = float(f"{effort.reach(steps / n_runs):.1g}")
     return min(n_tokens, len(process.prompt) + reached)
-
-
-def tempered(transition: Floats, attention_temperature: float) -> Floats:
-    """``P^(1/attention_temperature)`` with its rows renormalised, (K, K): attention logits divided by the temperature.
-
-    >>> tempered(np.array([[0.8, 0.2], [0.5, 0.5]]), 0.5).round(3).tolist()
-    [[0.941, 0.059], [0.5, 0.5]]
-    """
-    if not 0 < attention_temperature < math.inf:
-        raise ParameterError("attention_temperature", attention_temperature, "a positive number")
-    powers = (transition / transition.max(axis=1, keepdims=True)) ** (1 / attention_temperature)
-    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def _part(progress: Callable[[float], None] | None, done: float, share: float) -> Callable[[float], None] | None:

@@ -10,8 +10,9 @@ from xarray import Dataset
 
 from theory.ccmc.cures import balance, stationary_law
 from theory.ccmc.experiments.shown import SETTINGS
+from theory.ccmc.mapping import tempered
 from theory.ccmc.problem import Chain, Floats, Integers
-from theory.ccmc.simulation.sampling import simulate, tempered
+from theory.ccmc.simulation.sampling import simulate
 from theory.ccmc.views.runs import STATISTICS, bars, names_of
 from theory.ccmc.winners import LARGEST_VOCABULARY, winner_sets
 

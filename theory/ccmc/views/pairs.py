@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from xarray import Dataset
 
-from theory.ccmc.problem import Chain
+from theory.ccmc.problem import Chain, Floats, Integers
 from theory.ccmc.prompt_coverage import coverage_of
 from theory.ccmc.single_trajectory import move_exponents
 from theory.ccmc.views.runs import all_shares, names_of, reached
 from theory.ccmc.views.talk import stable_sets
 from theory.core.errors import DataError
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 LENGTHS = 3
 """Lengths of the text at which moves are shown: the whole, and two shorter ones on the logarithmic axis."""
 

@@ -5,17 +5,13 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 from xarray import Dataset
 
 from theory.ccmc.flow import velocity
 from theory.ccmc.flow_compiled import ERRORS, STAGES, integrate
-from theory.ccmc.problem import Chain
+from theory.ccmc.problem import Chain, Floats, Integers
 from theory.ccmc.views.runs import names_of, reached, some_shares
 from theory.ccmc.winners import fixed_points
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 
 ROWS = 28
 """Rows of small triangles whose basins are computed: ROWS^2 of them."""

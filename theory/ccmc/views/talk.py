@@ -6,17 +6,14 @@ Runs come from the experiment ``generation`` (see :mod:`theory.ccmc.views.runs`)
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from xarray import Dataset
 
-from theory.ccmc.problem import Chain
+from theory.ccmc.problem import Booleans, Chain, Floats
 from theory.ccmc.simulation.cost import log_times
 from theory.ccmc.two_tokens import two_tokens
 from theory.ccmc.views.runs import TIMES, all_shares, names_of, reached, some_shares
 from theory.ccmc.views.simplex import flow
 from theory.ccmc.winners import LARGEST_VOCABULARY, single_winners, winner_sets
-
-Floats = npt.NDArray[np.float64]
 
 MOST_RUNS, MOST_CURVES = 20, 72
 """Runs shown, and curves (runs times tokens): more are slow to draw and hide each other."""
@@ -113,7 +110,7 @@ def growth(chain: Chain, raw: Dataset | None = None, *, until: float = 1e6, plai
         at, start = -1, int(SEEN_FROM * len(time))
         data["share"] = (("run", "time", "token"), shares, {"long_name": "share of the text"})
         data["winner"] = ("run", ended[: len(shares)])
-    member: npt.NDArray[np.bool_] = goals > 0
+    member: Booleans = goals > 0
     slope = exponent - 1
     line = np.full((*goals.shape, len(time)), np.nan)
     for which in np.flatnonzero(np.isfinite(anchors[:, 0])).tolist():

@@ -10,9 +10,7 @@ CELLS = (
     "([arXiv:2407.10005](https://arxiv.org/abs/2407.10005)) and what this room adds to it.",
     "import numpy as np\n\n"
     "import theory\n"
-    "from theory.icl import views\n"
-    "from theory.icl.optimum import independent_optimum\n"
-    "from theory.icl.retrieval import rag_crossover\n"
+    "from theory.icl import independent_optimum, rag_crossover, views\n"
     "from widgets.icl import figures as icl\n"
     "from widgets.kit import jupyter\n\n"
     "jupyter.use()\n"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from theory.icl.inputs import checked
 from theory.icl.problem import Floats
 
 
@@ -42,6 +43,7 @@ def retrieval_surface(dim: int, n: float, alignment: float, sigma2: float) -> Al
     >>> bool(np.isclose(retrieval_surface(5, 7, 0.6, 0.3).lowest, rag_optimum(5, 7, 0.6, 0.3).risk))
     True
     """
+    _check(dim, n, alignment, sigma2, 1.0)
     square, rest = alignment**2, 1 - alignment**2
     pairs = n * (n - 1)
     along = np.array([n * square * rest * (dim + 4) + 2 * pairs * square * rest, (n + pairs) * square**2])
@@ -60,6 +62,7 @@ def alignment_surface(dim: int, n: float, alignment: float, sigma2: float) -> Al
     >>> bool(np.isclose(alignment_surface(5, 7, 0.6, 0.3).lowest, alignment_optimum(5, 7, 0.6, 0.3).risk))
     True
     """
+    _check(dim, n, alignment, sigma2)
     square = alignment**2
     gamma2 = 1 / (square * dim + 1)
     once = np.array([2.0, 5 * square, square**2])
@@ -73,6 +76,13 @@ def alignment_surface(dim: int, n: float, alignment: float, sigma2: float) -> Al
     linear = n * gamma2 * float(twice @ _moments(dim, 2, 3))
     power = gamma2 * dim * (square * (dim + 2) + 1) + sigma2
     return AlignedSurface(dim, power, linear, fourth, 2 * fourth + second + bare)
+
+
+def _check(dim: int, n: float, alignment: float, sigma2: float, furthest: float = np.inf) -> None:
+    checked("dim", dim, 1, whole=True)
+    checked("n", n, 1)
+    checked("alignment", alignment, -furthest, furthest)
+    checked("sigma2", sigma2, 0)
 
 
 def _moments(dim: int, degree: int, count: int) -> Floats:

@@ -8,11 +8,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from theory.core.errors import BenchError
+from theory.core.errors import BenchError, ParameterError
+from theory.icl.inputs import checked
 from theory.icl.kalman import kalman_filter
 from theory.icl.problem import Floats
 
+CORRELATION = 1e-10
+"""Rounding that a table of correlations may show, per row."""
 ROUNDS = 500
 """The fixed point of one scalar takes 1 to 11 rounds; this many mean that it does not settle."""
 
@@ -34,6 +38,9 @@ def task_correlation(kind: str, n: int, rho: float, period: int = 4) -> tuple[Fl
     >>> task_correlation("ar1", 2, 0.5)[1].tolist()
     [0.25, 0.5]
     """
+    checked("n", n, 1, whole=True)
+    checked("rho", rho, -1, 1)
+    checked("period", period, 1, whole=True)
     place = np.arange(n + 1)
     if kind == "ar1":
         table = np.power(rho, np.abs(place[:, None] - place[None, :]), dtype=np.float64)
@@ -45,11 +52,11 @@ def task_correlation(kind: str, n: int, rho: float, period: int = 4) -> tuple[Fl
     elif kind == "exchangeable":
         table = np.where(place[:, None] == place[None, :], 1.0, rho)
     else:
-        raise BenchError(f"drift = {kind} is not known: expected ar1, switch, period or exchangeable.")
+        raise ParameterError("kind", kind, "ar1, switch, period or exchangeable")
     return table[:n, :n], table[:n, n]
 
 
-def h3_optimum(task_corr: Floats, query_corr: Floats, eigenvalues: Floats, sigma2: float) -> Weighted:
+def h3_optimum(task_corr: Floats, query_corr: Floats, eigenvalues: npt.ArrayLike, sigma2: float) -> Weighted:
     """The best weighted step, which one layer of H3 can express.
 
     Isotropic tasks: ``omega = (R + tau I)^(-1) r`` with ``tau = d + 1 + sigma^2`` (arXiv 2407.10005). Other spectra
@@ -57,10 +64,9 @@ def h3_optimum(task_corr: Floats, query_corr: Floats, eigenvalues: Floats, sigma
     found by fixed-point iteration with R diagonalised once.
 
     Raises:
-        BenchError: the fixed point is not found.
+        BenchError: the fixed point is not found. ParameterError: no correlations, or a number out of range.
     """
-    values = np.asarray(eigenvalues, dtype=np.float64)
-    power = float(values.sum()) + sigma2
+    values, power = _checked(task_corr, query_corr, eigenvalues, sigma2)
     if not values.any() or not query_corr.any():
         return Weighted(np.zeros(len(query_corr)), np.zeros(len(values)), power)
     # The law of omega's shape does not know how large r is: at unit size its squares do not vanish.
@@ -68,6 +74,10 @@ def h3_optimum(task_corr: Floats, query_corr: Floats, eigenvalues: Floats, sigma
     unit = query_corr / strength
     sizes, basis = np.linalg.eigh(task_corr)
     seen = basis.T @ unit
+    left = query_corr - basis @ np.where(sizes > CORRELATION * len(sizes), basis.T @ query_corr, 0.0)
+    known = np.divide((strength * seen) ** 2, sizes, out=np.zeros_like(sizes), where=sizes > CORRELATION * len(sizes))
+    if sizes[0] < -CORRELATION * len(sizes) or np.abs(left).max() > 1e-6 or known.sum() > 1 + 1e-6:
+        raise ParameterError("task_corr", task_corr, "correlations, with those of the query positive semidefinite")
     scalar = float(values.max())
     for _ in range(ROUNDS):
         omega = seen / ((sizes + 1) * scalar + power)
@@ -89,11 +99,10 @@ def h3_optimum(task_corr: Floats, query_corr: Floats, eigenvalues: Floats, sigma
 
 
 def weighted_optimum(
-    omega: Floats, task_corr: Floats, query_corr: Floats, eigenvalues: Floats, sigma2: float
+    omega: Floats, task_corr: Floats, query_corr: Floats, eigenvalues: npt.ArrayLike, sigma2: float
 ) -> Weighted:
     """The best step for given sample weights (n,)."""
-    values = np.asarray(eigenvalues, dtype=np.float64)
-    power = float(values.sum()) + sigma2
+    values, power = _checked(task_corr, query_corr, eigenvalues, sigma2)
     bottom = _bottom(values, float(omega @ task_corr @ omega), float(omega @ omega), power)
     overlap = float(omega @ query_corr)
     weights = np.divide(overlap * values, bottom, out=np.zeros_like(values), where=bottom > 0)
@@ -101,13 +110,15 @@ def weighted_optimum(
 
 
 def attention_optimum_under_drift(
-    task_corr: Floats, query_corr: Floats, eigenvalues: Floats, sigma2: float
+    task_corr: Floats, query_corr: Floats, eigenvalues: npt.ArrayLike, sigma2: float
 ) -> Weighted:
     """The best unweighted step, all that attention can express: omega is 1 for every example."""
     return weighted_optimum(np.ones(len(query_corr)), task_corr, query_corr, eigenvalues, sigma2)
 
 
-def attention_risk_under_drift(task_corr: Floats, query_corr: Floats, eigenvalues: Floats, sigma2: float) -> float:
+def attention_risk_under_drift(
+    task_corr: Floats, query_corr: Floats, eigenvalues: npt.ArrayLike, sigma2: float
+) -> float:
     """Best risk of attention, which weighs all examples alike.
 
     >>> ones = np.ones((3, 3)), np.ones(3)
@@ -119,7 +130,20 @@ def attention_risk_under_drift(task_corr: Floats, query_corr: Floats, eigenvalue
 
 def kalman_risk(rho: float, n: int, dim: int, sigma2: float) -> Floats:
     """Risk of the Kalman predictor of an AR(1) task after 0..n examples, shape (n + 1,): ``sigma^2 + d P_n`` (ours)."""
-    return sigma2 + dim * kalman_filter(rho, n, dim + 1 + sigma2)[0]
+    checked("dim", dim, 1, whole=True)
+    return checked("sigma2", sigma2, 0) + dim * kalman_filter(rho, n, dim + 1 + sigma2)[0]
+
+
+def _checked(task_corr: Floats, query_corr: Floats, eigenvalues: npt.ArrayLike, sigma2: float) -> tuple[Floats, float]:
+    """Eigenvalues and label power, once the correlations are known to have the right shape and range."""
+    checked("query_corr", query_corr, -1, 1)
+    checked("task_corr", task_corr, -1, 1)
+    shape = (len(query_corr),) * 2
+    symmetric = task_corr.shape == shape and np.abs(task_corr - task_corr.T).max() <= CORRELATION
+    if not symmetric or (task_corr.diagonal() != 1).any():
+        raise ParameterError("task_corr", task_corr, f"a symmetric matrix of shape {shape} with 1 on its diagonal")
+    values = checked("eigenvalues", eigenvalues, 0)
+    return values, float(values.sum()) + float(checked("sigma2", sigma2, 0))
 
 
 def _bottom(values: Floats, quadratic: float, square: float, power: float) -> Floats:

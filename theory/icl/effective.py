@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from theory.core.errors import ParameterError
+from theory.icl.inputs import checked
 from theory.icl.problem import Floats
 
 
@@ -44,6 +46,11 @@ def effective_preconditioner(
     >>> effective_preconditioner(one, one, one, np.array([0.0, 3.0]), 2)[0].tolist()
     [[1.5]]
     """
+    size = np.shape(output)[-1]
+    for name, part in (("query", query), ("key", key), ("value", value)):
+        if np.shape(part)[-2:-1] != (size,):
+            raise ParameterError(name, np.shape(part), f"{size} rows, as many as the output weights are")
+    checked("n", n, 1)
     table = query @ np.swapaxes(key, -1, -2) / n
     vector = (value @ output[..., None])[..., 0]
     features, cross = table[..., :-1, :-1], table[..., :-1, -1]

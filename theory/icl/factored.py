@@ -2,7 +2,7 @@
 
 In whitened features every critical point with v other than 0 is W* restricted to some eigen-directions, with the risk
 ``M - sum of their gains``; all but the full set are saddles. From a small start descent finds the directions one by
-one, strongest first: its plateaus are the risks of the best preconditioners of rank 0, 1, ..., d.
+one, strongest first: its plateaus are ``low_rank_risks``, those of the best preconditioners of rank 0, 1, ..., d.
 """
 
 from __future__ import annotations
@@ -10,18 +10,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from theory.icl.low_rank import low_rank_risks
+from theory.icl.inputs import checked
 from theory.icl.optimum import independent_optimum
 from theory.icl.problem import Floats
-
-
-def plateaus(eigenvalues: npt.ArrayLike, n: float, sigma2: float) -> Floats:
-    """Risks (d + 1,) at which descent from a small start dwells: 0, 1, ..., d directions learnt.
-
-    >>> plateaus([1.0, 1.0], 3, 0.0).round(6).tolist()
-    [2.0, 1.5, 1.0]
-    """
-    return low_rank_risks(eigenvalues, n, sigma2)
 
 
 def targets(eigenvalues: npt.ArrayLike, n: float, sigma2: float) -> Floats:
@@ -35,7 +26,7 @@ def growth_rate(eigenvalues: npt.ArrayLike, scale: float = 1.0) -> Floats:
     With v of order 1 escape takes a time proportional to log(1 / start). With v as small as the other factors the
     origin is a degenerate saddle, and escape takes a time proportional to 1 / start.
     """
-    return 2 * scale * np.asarray(eigenvalues, dtype=np.float64)
+    return 2 * scale * checked("eigenvalues", eigenvalues, 0)
 
 
 def escape_delay(rate: float, step_size: float, shrunk: float) -> float:
@@ -44,6 +35,9 @@ def escape_delay(rate: float, step_size: float, shrunk: float) -> float:
     >>> round(escape_delay(8.0, 0.02, 100.0), 2)
     31.03
     """
+    checked("rate", rate, 0)
+    checked("step_size", step_size, 0)
+    checked("shrunk", shrunk, 1)
     grown = np.log1p(step_size * rate)
     return float(np.log(shrunk) / grown) if grown > 0 else np.inf
 
@@ -54,4 +48,5 @@ def nearest_approach(start: float, ratio: float) -> float:
     While direction r grows from start^2 to 1, the next one grows to start^(2 (1 - 1/ratio)) when its eigenvalue is
     ``ratio`` times smaller, and by the time direction r has converged to its square root.
     """
+    checked("start", start, 0)
     return float(start ** (1 - 1 / max(ratio, 1.0)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from theory.icl.inputs import checked
 from theory.icl.problem import Floats
 
 
@@ -18,6 +19,9 @@ def kalman_filter(rho: float, n: int, tau: float) -> tuple[Floats, Floats]:
     >>> spread.round(3).tolist(), weights.round(3).tolist()
     ([1.0, 0.667, 0.5], [0.25, 0.25])
     """
+    checked("rho", rho, -1, 1)
+    checked("n", n, 0, whole=True)
+    checked("tau", tau, 0)
     spread = np.ones(n + 1)
     weights = np.zeros(n)
     for step in range(n):
@@ -30,6 +34,8 @@ def kalman_filter(rho: float, n: int, tau: float) -> tuple[Floats, Floats]:
 
 def steady_gain(rho: float, tau: float) -> tuple[float, float]:
     """Steady-state error P and the factor ``rho tau / (P + tau)`` by which weights decay per lag."""
+    checked("rho", rho, -1, 1)
+    checked("tau", tau, 0)
     linear = (tau - 1) * (1 - rho**2)
     spread = (-linear + np.sqrt(linear**2 + 4 * tau * (1 - rho**2))) / 2
     return float(spread), float(rho * tau / (spread + tau))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from theory.core.errors import ParameterError
+from theory.icl.inputs import checked
 from theory.icl.optimum import independent_optimum, optimal_preconditioner, second_moment, step_risk
-from theory.icl.problem import Floats, Integers, Regression
+from theory.icl.problem import Floats, Integers, Regression, covariances
 
 
 def low_rank_risks(eigenvalues: npt.ArrayLike, n: float, sigma2: float) -> Floats:
@@ -26,28 +28,29 @@ def lora_gains(old: npt.ArrayLike, new: npt.ArrayLike, n: float, sigma2: float, 
     ``old`` and ``new`` (d,) are eigenvalues in the same directions; each task has its own label power M. The context
     length of the new task, ``n_new``, may differ.
     """
-    length = n if n_new is None else n_new
+    length = n if n_new is None else float(checked("n_new", n_new, 1))
     after = np.asarray(new, dtype=np.float64)
     power = float(after.sum()) + sigma2
     change = independent_optimum(after, length, sigma2).weights - independent_optimum(old, n, sigma2).weights
     return length * ((length + 1) * after + power) * change**2
 
 
-def lora_risks(old: Floats, new: Floats, n: float, sigma2: float) -> tuple[Floats, Integers]:
+def lora_risks(old: npt.ArrayLike, new: npt.ArrayLike, n: float, sigma2: float) -> tuple[Floats, Integers]:
     """Risk on the new task after a best update of rank 0..d, shape (d + 1,), and the directions in order of gain.
 
     ``old`` and ``new`` are eigenvalues (d,) in shared directions, or whitened task covariances (d, d), which need not
     commute; directions are then singular directions and their order is 0..d-1.
     """
     old, new = np.asarray(old, dtype=np.float64), np.asarray(new, dtype=np.float64)
+    if old.shape != new.shape:
+        raise ParameterError("new", new.shape, f"the shape {old.shape} of the old tasks")
     if old.ndim == 1:
         gains = lora_gains(old, new, n, sigma2)
         order = np.argsort(-gains, kind="stable")
         lowest = float(independent_optimum(new, n, sigma2).risk)
         gains = gains[order]
     else:
-        identity = np.eye(len(new))
-        singular, lowest = lora_singular_values(Regression(identity, old, new), n, sigma2)
+        singular, lowest = lora_singular_values(covariances(np.eye(len(new)), old, new), n, sigma2)
         gains, order = singular**2, np.arange(len(new))
     return lowest + left_over(gains), order.astype(np.int64)
 
@@ -87,7 +90,7 @@ def length_risk(
     1.0
     """
     values = np.asarray(eigenvalues, dtype=np.float64)
-    length = np.asarray(n_test, dtype=np.float64)[..., None]
+    length = checked("n_test", n_test, 1)[..., None]
     weights = independent_optimum(values, n_train, sigma2).weights
     weights = weights * n_train / length if normalised else weights
     power = float(values.sum()) + sigma2
@@ -97,4 +100,4 @@ def length_risk(
 
 def best_test_length(dim: int, n_train: float, sigma2: float) -> float:
     """Isotropic tasks: the best test length is slightly longer than the training length, ``n + (1 + M) / 2``."""
-    return n_train + (1 + dim + sigma2) / 2
+    return float(checked("n_train", n_train, 1) + (1 + checked("dim", dim, 1) + checked("sigma2", sigma2, 0)) / 2)

@@ -7,19 +7,20 @@ Risks include the label noise of the query.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from theory.icl.problem import Floats, Regression
+from theory.core.errors import ParameterError
+from theory.icl.inputs import checked
+from theory.icl.problem import Floats, Regression, covariances
 
 SIGNS_EXCESS_KURTOSIS = -2.0
 """Fourth cumulant of a random sign."""
 
 
-@dataclass(frozen=True, eq=False)
-class Optimum:
+class Optimum(NamedTuple):
     """The best risk, shape (...), with the preconditioner ``weights`` (..., d) in the eigenbasis of A.
 
     ``gain`` (..., d) is the risk that each direction removes.
@@ -36,13 +37,16 @@ def independent_optimum(eigenvalues: npt.ArrayLike, n: npt.ArrayLike, sigma2: np
     Shapes: ``eigenvalues`` (..., d); ``n`` and ``sigma2`` broadcast against the leading axes; n may be real. Null
     directions are legal: nothing is inverted.
 
+    Raises:
+        ParameterError: a number out of range.
+
     >>> found = independent_optimum([1.0, 1.0], 3, 0.0)  # d + s2 - n d / (n + d + 1 + s2)
     >>> round(float(found.risk), 6), found.weights.round(6).tolist()
     (1.0, [0.166667, 0.166667])
     """
-    values = np.asarray(eigenvalues, dtype=np.float64)
-    length = np.asarray(n, dtype=np.float64)[..., None]
-    power = values.sum(axis=-1, keepdims=True) + np.asarray(sigma2, dtype=np.float64)[..., None]
+    values = checked("eigenvalues", eigenvalues, 0)
+    length = checked("n", n, 1)[..., None]
+    power = values.sum(axis=-1, keepdims=True) + checked("sigma2", sigma2, 0)[..., None]
     bottom = (length + 1) * values + power
     weights = np.divide(values, bottom, out=np.zeros(np.broadcast(values, bottom).shape), where=bottom > 0)
     gain = length * values * weights
@@ -52,9 +56,31 @@ def independent_optimum(eigenvalues: npt.ArrayLike, n: npt.ArrayLike, sigma2: np
 def independent_optimum_matrix(
     feature_covariance: Floats, task_covariance: Floats, n: float, sigma2: float
 ) -> tuple[float, Floats]:
-    """Optimal risk and preconditioner W (d, d) for any pair of covariances."""
-    problem = Regression(feature_covariance, task_covariance, task_covariance)
+    """Optimal risk and preconditioner W (d, d) for any pair of covariances.
+
+    Raises:
+        DataError: a matrix is not a covariance. ParameterError: a number out of range.
+    """
+    problem = covariances(feature_covariance, task_covariance)
     return float(independent_optimum(problem.spectrum[0], n, sigma2).risk), optimal_preconditioner(problem, n, sigma2)
+
+
+def risk_surface(
+    preconditioner: npt.ArrayLike, feature_covariance: Floats, task_covariance: Floats, n: float, sigma2: float
+) -> Floats:
+    """Risk L(W), shape (...), of any preconditioners (..., d, d) on independent Gaussian examples.
+
+    >>> float(risk_surface(np.zeros((2, 2)), np.eye(2), np.eye(2), 3, 0.5))  # predicting 0
+    2.5
+
+    Raises:
+        DataError: a matrix is not a covariance. ParameterError: a number out of range, or another dimension.
+    """
+    problem = covariances(feature_covariance, task_covariance)
+    steps = checked("preconditioner", preconditioner, -np.inf)
+    if steps.shape[-2:] != (problem.dim,) * 2:
+        raise ParameterError("preconditioner", steps.shape, f"matrices of shape ({problem.dim}, {problem.dim})")
+    return step_risk(steps, problem, float(checked("n", n, 1)), float(checked("sigma2", sigma2, 0)))
 
 
 def optimal_preconditioner(problem: Regression, n: float, sigma2: float, kurtosis: float = 0.0) -> Floats:
@@ -80,7 +106,7 @@ def second_moment(problem: Regression, n: float, sigma2: float, kurtosis: float 
 
 
 def step_risk(preconditioner: Floats, problem: Regression, n: float, sigma2: float, kurtosis: float = 0.0) -> Floats:
-    """Risk L(W) of any preconditioner, shape (...) for ``preconditioner`` (..., d, d)."""
+    """Risk (...) of preconditioners (..., d, d) for a problem, and features with excess ``kurtosis``."""
     root = problem.whitening[0]
     white = root @ preconditioner @ root
     tasks = problem.whitened_tasks

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -58,14 +56,24 @@ class Regression(Problem):
         return np.maximum(values[::-1], 0.0), vectors[:, ::-1]
 
 
+def covariances(features: npt.ArrayLike, tasks: npt.ArrayLike, new_tasks: npt.ArrayLike | None = None) -> Regression:
+    """A problem with these covariances (d, d); the new tasks, which LoRA adapts to, are the old ones by default.
+
+    Raises:
+        DataError: a matrix is not a covariance; the entry is named.
+    """
+    first = checked_covariance(features, "feature_covariance", definite=True)
+    old = checked_covariance(tasks, "task_covariance", dim=len(first))
+    new = old if new_tasks is None else checked_covariance(new_tasks, "new_task_covariance", dim=len(first))
+    return Regression(first, old, new)
+
+
 def isotropic(dim: int) -> Regression:
     """Features and tasks without a preferred direction, for which the formulas of aligned prompts are exact."""
     return Regression(np.eye(dim), np.eye(dim), np.eye(dim))
 
 
-def checked_covariance(
-    rows: Sequence[Sequence[float]] | npt.NDArray[Any], name: str, *, definite: bool = False, dim: int | None = None
-) -> Floats:
+def checked_covariance(rows: npt.ArrayLike, name: str, *, definite: bool = False, dim: int | None = None) -> Floats:
     """A symmetric positive semidefinite (or definite) matrix from user input.
 
     Raises:
@@ -75,7 +83,7 @@ def checked_covariance(
         table = np.asarray(rows, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise DataError("covariance_shape", f"{name} must be rows of numbers, all of one length.") from error
-    size = dim or len(table)
+    size = dim or len(np.atleast_1d(table))
     if table.shape != (size, size) or size < 1:
         raise DataError("covariance_shape", f"{name} has shape {table.shape}; expected ({size}, {size}).")
     if not np.isfinite(table).all():

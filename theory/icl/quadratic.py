@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from theory.icl.inputs import checked
 from theory.icl.optimum import optimal_preconditioner, second_moment, step_risk
 from theory.icl.problem import Floats, Regression
 
@@ -41,6 +42,8 @@ class Landscape:
 
 def landscape(problem: Regression, n: float, sigma2: float, kurtosis: float = 0.0) -> Landscape:
     """The quadratic at these parameters; O(d^3) once."""
+    checked("n", n, 1)
+    checked("sigma2", sigma2, 0)
     root = problem.whitening[0]
     moment = root @ second_moment(problem, n, sigma2, kurtosis) @ root
     sizes, feature_basis = np.linalg.eigh(problem.feature_covariance)
@@ -69,6 +72,6 @@ def whitened_condition_number(eigenvalues: Floats, n: float, sigma2: float) -> f
 
     About 1 for short prompts and lambda_max / lambda_min for long ones: longer contexts are harder to optimise.
     """
-    power = float(eigenvalues.sum()) + sigma2
+    power = float(checked("eigenvalues", eigenvalues, 0).sum()) + float(checked("sigma2", sigma2, 0))
     top = (n + 1) * float(eigenvalues.max()) + power
     return top / ((n + 1) * float(eigenvalues.min()) + power) if top > 0 else 1.0

@@ -6,16 +6,16 @@ c = N / D, L* = label power - N^2 / D for two moments N and D (exact forms: ours
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from theory.icl.inputs import checked
 from theory.icl.problem import Floats
 
 
-@dataclass(frozen=True, eq=False)
-class Aligned:
+class Aligned(NamedTuple):
     """Optimal scale ``c``, exact ``risk``, the approximation ``risk_approx`` and label power, all of shape (...)."""
 
     c: Floats
@@ -26,7 +26,7 @@ class Aligned:
 
 def effective_multiplier(dim: npt.ArrayLike, alignment: npt.ArrayLike) -> Floats:
     """kappa = alpha^2 d + 1: how many independent examples one retrieved example is worth."""
-    return np.asarray(alignment, dtype=np.float64) ** 2 * np.asarray(dim, dtype=np.float64) + 1
+    return checked("alignment", alignment, -np.inf) ** 2 * checked("dim", dim, 1) + 1
 
 
 def rag_optimum(dim: npt.ArrayLike, n: npt.ArrayLike, alignment: npt.ArrayLike, sigma2: npt.ArrayLike) -> Aligned:
@@ -35,7 +35,7 @@ def rag_optimum(dim: npt.ArrayLike, n: npt.ArrayLike, alignment: npt.ArrayLike, 
     >>> round(float(rag_optimum(3, 5, 0.0, 0.5).risk), 6) == round(3.5 - 5 * 3 / (5 + 3 + 1 + 0.5), 6)
     True
     """
-    d, length, noise, square = _arrays(dim, n, sigma2, alignment)
+    d, length, noise, square = _arrays(dim, n, sigma2, alignment, 1.0)
     first, cross = _rag_moments(d, square)
     second = (d + 2) * (square * (d + 3) + 1) + (length - 1) * cross + noise * first
     kappa = square * d + 1
@@ -45,14 +45,14 @@ def rag_optimum(dim: npt.ArrayLike, n: npt.ArrayLike, alignment: npt.ArrayLike, 
 
 def rag_floor(dim: npt.ArrayLike, alignment: npt.ArrayLike) -> Floats:
     """Excess over the noise that no number of retrieved examples removes: one step cannot normalise by |x|^2 (ours)."""
-    d, _, _, square = _arrays(dim, 1, 0, alignment)
+    d, _, _, square = _arrays(dim, 1, 0, alignment, 1.0)
     cross = _rag_moments(d, square)[1]
     return 2 * d * square**2 * (d + 2) / cross
 
 
 def rag_crossover(dim: npt.ArrayLike, alignment: npt.ArrayLike, sigma2: npt.ArrayLike) -> Floats:
     """Context length beyond which retrieved examples are worse than independent ones; infinite at alpha = 0 (ours)."""
-    d, _, noise, square = _arrays(dim, 1, sigma2, alignment)
+    d, _, noise, square = _arrays(dim, 1, sigma2, alignment, 1.0)
     first, _ = _rag_moments(d, square)
     tail = ((d - 1) + noise * (d + 1) * first / (d + 2)) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -75,7 +75,7 @@ def alignment_optimum(
     True
     """
     d, length, noise, square = _arrays(dim, n, sigma2, alignment)
-    scale = 1 / (square * d + 1) if gamma2 is None else np.asarray(gamma2, dtype=np.float64)
+    scale = 1 / (square * d + 1) if gamma2 is None else checked("gamma2", gamma2, 0)
     m1 = d
     m2, m3 = m1 * (d + 2), m1 * (d + 2) * (d + 4)
     m4 = m3 * (d + 6)
@@ -100,6 +100,9 @@ def _rag_moments(d: Floats, square: Floats) -> tuple[Floats, Floats]:
     return first, first**2 + 2 * square**2 * (d + 2)
 
 
-def _arrays(dim: npt.ArrayLike, n: npt.ArrayLike, sigma2: npt.ArrayLike, alignment: npt.ArrayLike) -> list[Floats]:
-    found = [np.asarray(value, dtype=np.float64) for value in (dim, n, sigma2, alignment)]
-    return [*found[:3], found[3] ** 2]
+def _arrays(
+    dim: npt.ArrayLike, n: npt.ArrayLike, sigma2: npt.ArrayLike, alignment: npt.ArrayLike, furthest: float = np.inf
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Dimension, length, noise and squared alignment, checked: a correlation is at most 1, a shift is not bounded."""
+    shift = checked("alignment", alignment, -furthest, furthest)
+    return checked("dim", dim, 1), checked("n", n, 1), checked("sigma2", sigma2, 0), shift**2

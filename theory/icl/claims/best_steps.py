@@ -11,7 +11,7 @@ from theory.core.vocabulary import Assumption
 from theory.icl.claims import assumptions as needs
 from theory.icl.claims.shared import SQUARE
 from theory.icl.drift import attention_optimum_under_drift, h3_optimum, task_correlation
-from theory.icl.optimum import independent_optimum, kurtosis_of, optimal_preconditioner, step_risk
+from theory.icl.optimum import kurtosis_of, optimal_preconditioner, step_risk
 from theory.icl.parameters import Params
 from theory.icl.problem import Floats, Regression
 from theory.icl.quadratic import landscape
@@ -80,9 +80,11 @@ def in_features(problem: Regression, weights: Floats) -> Floats:
     return unroot @ (basis * weights) @ basis.T @ unroot
 
 
-def reweighted(problem: Regression, noise: float, n: float) -> Floats:
-    """W (d, d) of independent examples, as for another length or noise."""
-    return in_features(problem, independent_optimum(problem.spectrum[0], n, noise).weights)
+def shrunk(problem: Regression, times: float, power: float) -> Floats:
+    """W (d, d) of the weights ``lambda / (times lambda + power)``."""
+    values = problem.spectrum[0]
+    bottom = times * values + power
+    return in_features(problem, np.divide(values, bottom, out=np.zeros_like(values), where=bottom > 0))
 
 
 def step_assumptions(params: Params, problem: Regression) -> tuple[Assumption, ...]:

@@ -10,7 +10,7 @@ from xarray import Dataset
 
 from theory.core.vocabulary import Check, Claim, Predict, Rival, Symbol
 from theory.icl.claims import assumptions as needs
-from theory.icl.claims.best_steps import best_step, in_features, reweighted, step_assumptions
+from theory.icl.claims.best_steps import best_step, in_features, shrunk, step_assumptions
 from theory.icl.claims.shared import ROUNDING, SQUARE
 from theory.icl.claims.trained import allowance, arrived, risk_checks, risks_of, scaled_off
 from theory.icl.effective import step_of
@@ -61,13 +61,15 @@ def _rewritten(step: Callable[[Params, Regression], Floats]) -> Predict[Params, 
     return predict
 
 
+def _power(params: Params, problem: Regression) -> float:
+    return float(problem.spectrum[0].sum()) + params.noise_variance
+
+
 def _one_rate(params: Params, problem: Regression) -> Floats:
     """The best multiple of the inverse feature covariance: the task's spectrum is not used."""
     values = problem.spectrum[0]
-    power = float(values.sum()) + params.noise_variance
-    top = float(values.sum())
-    bottom = float(np.sum((params.context_length + 1) * values + power))
-    return in_features(problem, np.full(problem.dim, top / bottom))
+    bottom = float(np.sum((params.context_length + 1) * values + _power(params, problem)))
+    return in_features(problem, np.full(problem.dim, float(values.sum()) / bottom))
 
 
 def _least_squares(params: Params, problem: Regression) -> Floats:
@@ -104,14 +106,13 @@ icl_pgd_equivalence = Claim(
     rivals=(
         Rival(
             "n for n + 1",
-            # n lambda + M for (n + 1) lambda + M
-            _rewritten(lambda params, problem: reweighted(problem, params.noise_variance, params.context_length - 1)),
+            _rewritten(lambda params, problem: shrunk(problem, params.context_length, _power(params, problem))),
             {"context_length": 4, "spectrum_decay": 1.5, "noise_variance": 0.0},
             "forgets that a sample covariance fluctuates",
         ),
         Rival(
             "noise dropped from the label power",
-            _rewritten(lambda params, problem: reweighted(problem, 0.0, params.context_length)),
+            _rewritten(lambda params, problem: shrunk(problem, params.context_length + 1, problem.spectrum[0].sum())),
             {"context_length": 5, "noise_variance": 2.0},
             "shrinks as if labels had no noise",
         ),

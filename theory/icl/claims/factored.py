@@ -14,7 +14,8 @@ from theory.icl.claims import assumptions as needs
 from theory.icl.claims.optimum import gaussian_needs
 from theory.icl.claims.shared import NO_ALARM
 from theory.icl.experiments.descent import SHRUNK, factored, factored_step
-from theory.icl.factored import escape_delay, growth_rate, nearest_approach, plateaus, targets
+from theory.icl.factored import escape_delay, growth_rate, nearest_approach, targets
+from theory.icl.low_rank import low_rank_risks
 from theory.icl.parameters import Params
 from theory.icl.problem import Floats, Integers, Regression
 from theory.shared.statistics import TINY
@@ -66,7 +67,7 @@ def _predict(params: Params, problem: Regression) -> Dataset:
     allowed = {"long_name": "how near the path comes to a plateau, relative", "not_measured": "leading order"}
     return Dataset(
         {
-            "plateau": (("rank",), plateaus(values, n, noise), {"long_name": "risk with r directions learnt"}),
+            "plateau": (("rank",), low_rank_risks(values, n, noise), {"long_name": "risk with r directions learnt"}),
             "target": (("direction",), targets(values, n, noise), {"long_name": "learnt singular values of n W"}),
             "growth": ((), float(growth_rate(values)[0]), {"long_name": "growth rate of the first direction"}),
             "approach": ((), nearest_approach(params.initial_scale, ratio), allowed),
@@ -154,13 +155,13 @@ def _levels(rewrite: Callable[[Params, Regression], Floats]) -> Predict[Params, 
 
 
 def _weakest_first(params: Params, problem: Regression) -> Floats:
-    gains = -np.diff(plateaus(problem.spectrum[0], params.context_length, params.noise_variance))
+    gains = -np.diff(low_rank_risks(problem.spectrum[0], params.context_length, params.noise_variance))
     power = float(problem.spectrum[0].sum()) + params.noise_variance
     return power - np.concatenate([[0.0], np.cumsum(gains[::-1])])
 
 
 def _all_at_once(params: Params, problem: Regression) -> Floats:
-    found = plateaus(problem.spectrum[0], params.context_length, params.noise_variance)
+    found = low_rank_risks(problem.spectrum[0], params.context_length, params.noise_variance)
     return np.linspace(float(found[0]), float(found[-1]), len(found))
 
 

@@ -13,7 +13,7 @@ from xarray import Dataset
 
 from theory.core.errors import Cancelled
 from theory.core.vocabulary import Emit, Experiment, Plan, Replicate, Stop
-from theory.icl.experiments.prompts import each, prompt_count
+from theory.icl.experiments.prompts import measuring, prompt_count
 from theory.icl.parameters import Params
 from theory.icl.problem import Floats, Integers, Regression
 from theory.icl.simulation.prompt_risks import GramPrompts
@@ -185,5 +185,5 @@ def _plan_factored(params: Params, problem: Regression, replicates: int) -> Plan
 
 
 _LAW = frozenset({"context_length", "noise_variance", "features", "task_mean", "step_size", "steps"})
-surface = Experiment("icl/surface", _LAW | {"replicates"}, "seed", _plan_surface, each(_surface))
+surface = Experiment("icl/surface", _LAW | {"replicates"}, "seed", _plan_surface, measuring(_surface))
 factored = Experiment("icl/factored", _LAW | {"initial_scale"}, "seed", _plan_factored, _run_factored)

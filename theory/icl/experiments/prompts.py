@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from xarray import Dataset
 
-from theory.core.errors import Cancelled
 from theory.core.vocabulary import Emit, Experiment, Plan, Replicate, Run, Stop
 from theory.icl.parameters import Params
 from theory.icl.problem import Regression
 from theory.icl.simulation.prompts import BLOCK, Prompts, blocks, draw_features, draw_prompts
+from theory.shared.experiments import each
 
 LARGEST_RECORD = 500_000
 """Numbers that one seed keeps; larger prompts are measured on fewer of them."""
@@ -36,19 +36,13 @@ def prompt_count(params: Params, entries: int) -> int:
     return max(16, min(params.replicates, LARGEST_RECORD // entries))
 
 
-def each(measure: Measure) -> Run[Params, Regression]:
-    """A run that measures one replicate after the other, with progress; gives up between replicates when asked to."""
+def measuring(measure: Measure) -> Run[Params, Regression]:
+    """A run that measures one replicate after the other."""
 
     def run(
         params: Params, replicates: Sequence[Replicate[Regression]], device: str, emit: Emit, stop: Stop
     ) -> list[Dataset]:
-        found: list[Dataset] = []
-        for replicate in replicates:
-            if stop():
-                raise Cancelled
-            found.append(measure(params, replicate.problem, replicate.seed))
-            emit(len(found) / len(replicates), found[0])
-        return found
+        return each(replicates, lambda own: measure(params, own.problem, own.seed), emit, stop)
 
     return run
 
@@ -65,7 +59,7 @@ def sampled(
         seconds = replicates * max(count, BLOCK) * (numbers * SECONDS_PER_NUMBER + 2e-6)
         return Plan(0.05 + seconds, replicates * count * entries * 8 + 40 * BLOCK * numbers, "seed")
 
-    return Experiment(f"icl/{name}", uses | {"replicates"}, "seed", plan, each(measure))
+    return Experiment(f"icl/{name}", uses | {"replicates"}, "seed", plan, measuring(measure))
 
 
 def _grams(params: Params, problem: Regression, seed: int) -> Dataset:

@@ -114,7 +114,7 @@ def test_trials_against_a_pass_over_all_unseen_rows(small: Regression, ridge: fl
     assert small.features is not None and small.targets is not None
     assert small.basis is not None and small.signals is not None
     found = feature_trials(small, 60, [(5, 0), (5, 1)], ridge)
-    assert found.arms == ARMS and found.singular == 0
+    assert tuple(found.arm.values) == ARMS and found.singular == 0
     truth = small.basis @ small.signals
     for trial in range(2):
         rows = np.random.default_rng((5, trial)).choice(1797, 60, replace=False)
@@ -126,9 +126,9 @@ def test_trials_against_a_pass_over_all_unseen_rows(small: Regression, ridge: fl
             else:
                 weights = np.linalg.lstsq(inputs, labels, rcond=None)[0]
             risk = ((small.features[unseen] @ (weights - truth)) ** 2).sum(axis=1).mean()
-            assert np.isclose(found.risk[trial, column], risk, rtol=1e-6)
+            assert np.isclose(found.risk.values[trial, column], risk, rtol=1e-6)
     alone = feature_trials(small, 60, [(5, 1)], ridge)
-    assert np.allclose(alone.risk[0], found.risk[1])
+    assert np.allclose(alone.risk.values[0], found.risk.values[1])
 
 
 def test_a_singular_gram_matrix_is_inverted_on_its_range() -> None:
@@ -153,7 +153,7 @@ def test_finite_population_risk_of_a_rotationally_invariant_frame() -> None:
         problem = from_features(rows, labels)
         found = feature_trials(problem, 100, [(frame, trial) for trial in range(40)])
         expected = held_out_risks(stats(problem.eigenvalues, 100), problem, 100)
-        ratios.append(found.risk.mean(axis=0) / expected)
+        ratios.append(found.risk.values.mean(axis=0) / expected)
     deviation = np.mean(ratios, axis=0) - 1
     error = np.std(ratios, axis=0, ddof=1) / np.sqrt(24)
     assert (np.abs(deviation) < 1 / 24 + 4 * error).all(), (deviation, error)

@@ -88,10 +88,7 @@ def checked_eigenvalues(
     Raises:
         DataError: fewer than 2 positive eigenvalues, a NaN, an infinity or a negative value; its position is named.
     """
-    try:
-        values = np.asarray(eigenvalues, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise DataError("not_numbers", f"{name} must be a list of numbers.") from error
+    values = _numbers(eigenvalues, name)
     if values.ndim != 1:
         raise DataError("wrong_shape", f"{name} has shape {values.shape}; expected one number per feature.")
     wrong = np.flatnonzero(~np.isfinite(values) | (values < 0))
@@ -111,10 +108,7 @@ def checked_vector(values: Sequence[float] | npt.NDArray[Any], name: str, size: 
     Raises:
         DataError: another length, not numbers, a NaN or an infinity; the position is named.
     """
-    try:
-        vector = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise DataError("not_numbers", f"{name} must be a list of numbers.") from error
+    vector = _numbers(values, name)
     if vector.shape != (size,):
         raise DataError(
             "wrong_shape", f"{name} has shape {vector.shape}; expected ({size},), one entry per eigenvalue."
@@ -123,3 +117,10 @@ def checked_vector(values: Sequence[float] | npt.NDArray[Any], name: str, size: 
     if len(wrong):
         raise DataError("not_finite", f"{name}[{wrong[0]}] is {vector[wrong[0]]}; expected a finite number.")
     return vector
+
+
+def _numbers(values: Sequence[float] | npt.NDArray[Any], name: str) -> Floats:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError("not_numbers", f"{name} must be a list of numbers.") from error

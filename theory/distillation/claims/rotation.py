@@ -55,6 +55,7 @@ rotated_teacher = Claim(
         "M": Symbol("what a fit with the student's samples keeps of each direction"),
         "M_s": Symbol("the same for the teacher's samples and covariance"),
         r"\mu": Symbol("what the teacher knows on average"),
+        "A": Symbol("how much the risk sees of scatter in each direction"),
         "C": Symbol("covariance of the teacher's scatter"),
         "c": Symbol("how much overfitting amplifies noise, Ω/(1 − Ω)"),
         r"\beta_\star": Symbol("the truth", "signal"),

@@ -6,7 +6,6 @@ Nothing here uses the risk formula; teachers come from :mod:`theory.distillation
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import pinvh
@@ -21,28 +20,20 @@ from theory.distillation.simulation.students import fit
 from theory.distillation.simulation.teachers import arms
 
 
-@dataclass(frozen=True, eq=False)
-class FeatureTrials:
-    """Excess risks (trials, arms), summed over outputs, on the rows that a fit did not see.
-
-    ``arms`` are strong (noiseless truth), mask, optimal and, where the population has targets, labels (the targets
-    themselves, with what linear features cannot explain). ``singular`` counts fits whose Gram matrix had to be
-    inverted on its range.
-    """
-
-    arms: tuple[str, ...]
-    risk: Floats
-    singular: int
-
-
 def feature_trials(
     problem: Regression,
     n_samples: int,
     seeds: Sequence[tuple[int, ...]],
     ridge: float = 0.0,
     stop: Callable[[], bool] | None = None,
-) -> FeatureTrials:
+) -> Dataset:
     """Minimum-norm (or ridge) students on ``n_samples`` rows drawn without replacement; one trial per seed.
+
+    Returns:
+        ``risk`` (replicate, arm), the excess risk summed over outputs on the rows that a fit did not see, and
+        ``singular``, how many Gram matrices had to be inverted on their range. Arms are strong (noiseless truth), mask,
+        optimal and, where the population has targets, labels (the targets themselves, with what linear features cannot
+        explain).
 
     All arms of a trial share their rows. The error over unseen rows is the error over all rows, which the population
     covariance gives exactly, less that on the sampled rows: no pass over the population.
@@ -71,7 +62,13 @@ def feature_trials(
         seen = np.einsum("nao->a", np.tensordot(inputs, error, axes=1) ** 2)
         risk[trial] = (everywhere - seen) / (len(features) - n_samples)
         singular += not regular
-    return FeatureTrials(names, risk, singular)
+    return Dataset(
+        {
+            "risk": (("replicate", "arm"), risk, {"long_name": "excess risk on unseen rows"}),
+            "singular": ((), singular, {"long_name": "fits with a singular Gram matrix"}),
+        },
+        coords={"arm": list(names)},
+    )
 
 
 def _fit(inputs: Floats, labels: Floats, ridge: float) -> tuple[Floats, bool]:
@@ -90,14 +87,7 @@ def _block(params: Params, problem: Regression, seed: int, stop: Stop) -> Datase
     if params.n_samples > most:
         detail = f"{params.n_samples} samples of {len(problem.features)} rows with {problem.n_features} features"
         return Dataset(attrs={"not_run": f"Not run: {detail} leave nothing to interpolate with or to judge on."})
-    trials = feature_trials(problem, params.n_samples, trial_seeds(seed, params.replicates), params.ridge, stop)
-    return Dataset(
-        {
-            "risk": (("replicate", "arm"), trials.risk, {"long_name": "excess risk on unseen rows"}),
-            "singular": ((), trials.singular, {"long_name": "fits with a singular Gram matrix"}),
-        },
-        coords={"arm": list(trials.arms)},
-    )
+    return feature_trials(problem, params.n_samples, trial_seeds(seed, params.replicates), params.ridge, stop)
 
 
 def _work(params: Params, problem: Regression) -> float:

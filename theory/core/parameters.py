@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -157,7 +158,7 @@ def specs(model: type[Parameters]) -> tuple[Spec, ...]:
 
 def spec(model: type[Parameters], name: str) -> Spec:
     """The description of one parameter, by its glossary name."""
-    return next(found for found in specs(model) if found.name == name)
+    return _names(model)[name][0]
 
 
 def ladder(spec: Spec, value: float | None = None) -> list[Any]:
@@ -179,11 +180,7 @@ def canonical(model: type[Parameters], values: Mapping[str, object]) -> dict[str
     Raises:
         ParameterError: a name is unknown, or one parameter is given under two names.
     """
-    names: dict[str, tuple[Spec, bool]] = {}
-    for item in specs(model):
-        names |= dict.fromkeys((item.name, *item.spec_names), (item, False))
-        if item.log10_name:
-            names[item.log10_name] = (item, True)
+    names = _names(model)
     result: dict[str, object] = {}
     for given, value in values.items():
         if given not in names:
@@ -195,6 +192,17 @@ def canonical(model: type[Parameters], values: Mapping[str, object]) -> dict[str
             raise ParameterError(given, value, f"{item.name} under one name only, but it was given twice")
         result[item.name] = _power_of_ten(given, value, item) if logarithm else value
     return result
+
+
+@cache
+def _names(model: type[Parameters]) -> dict[str, tuple[Spec, bool]]:
+    """Every accepted name: its parameter, and whether it stands for the base-10 logarithm."""
+    found: dict[str, tuple[Spec, bool]] = {}
+    for item in specs(model):
+        found |= dict.fromkeys((item.name, *item.spec_names), (item, False))
+        if item.log10_name:
+            found[item.log10_name] = (item, True)
+    return found
 
 
 def parse(model: type[P], values: Mapping[str, object]) -> P:
@@ -223,6 +231,11 @@ def clamp(
     A number outside its range moves to the nearest end; anything else that cannot be used takes its default.
     Returns the parameters and one sentence per value that was changed.
     """
+    with suppress(BenchError):
+        params, named = parse(model, values), canonical(model, values)
+        bounded = [(getattr(params, name), ends) for name, ends in (bounds or {}).items() if name in named]
+        if all(value is None or low <= value <= high for value, (low, high) in bounded):
+            return params, ()
     kept: dict[str, object] = {}
     notes: list[str] = []
     for given, value in values.items():

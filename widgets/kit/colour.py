@@ -55,6 +55,7 @@ def _token_colour(i: int, dark: bool) -> str:
     return readable(mix(hues[i % 7], *shades[i // 7 % len(shades)]), colours.paper, 4.0 if dark else 1.5)
 
 
+@cache
 def mix(colour: str, other: str, share: float) -> str:
     """``colour`` with ``share`` of ``other`` mixed in (sRGB).
 
@@ -65,6 +66,7 @@ def mix(colour: str, other: str, share: float) -> str:
     return "#" + "".join(f"{channel:02x}" for channel in mixed)
 
 
+@cache
 def contrast(first: str, second: str) -> float:
     """WCAG 2 contrast ratio of two colours, from 1 to 21.
 
@@ -83,6 +85,7 @@ def readable(colour: str, paper: str, ratio: float = 4.5) -> str:
     return next((shade for shade in shades if contrast(shade, paper) >= ratio), pole)
 
 
+@cache
 def translucent(colour: str, alpha: float) -> str:
     """``colour`` as an rgba() string."""
     red, green, blue = _rgb(colour)

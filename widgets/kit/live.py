@@ -28,6 +28,8 @@ TRACE = {"type", "x", "y", "xaxis", "yaxis", "mode", "line", "marker", "fill", "
 TRACE |= {"text", "textfont", "textposition", "name", "customdata", "hovertemplate", "hoverinfo"}
 TRACE |= {"base", "width", "orientation"}
 MODES = {("scatter", "lines"), ("scatter", "markers"), ("scatter", "text"), ("bar", None)}
+ARRAYS = (dict, np.ndarray)
+"""What may hold an array."""
 SYMBOLS = {None, "circle", "x-thin"}
 SHAPES = {"circle", "path", "rect", "line"}
 
@@ -66,7 +68,9 @@ def _content(fig: go.Figure) -> dict[str, Any]:
     # Not to_plotly_json(), which copies everything and encodes the arrays: 3 ms of a move.
     data, layout = fig._data, fig._layout
     axes = {
-        name.replace("axis", "", 1): {key: _numbers(axis[key]) for key in AXIS if key in axis}
+        name.replace("axis", "", 1): {
+            key: _numbers(axis[key]) if isinstance(axis[key], ARRAYS) else axis[key] for key in AXIS if key in axis
+        }
         for name, axis in layout.items()
         if name[1:5] == "axis"
     }
@@ -75,6 +79,8 @@ def _content(fig: go.Figure) -> dict[str, Any]:
     traces = [
         {
             key: _numbers(part, key in ("x", "y") and trace.get(f"{key}axis", key) in logs)
+            if isinstance(part, ARRAYS)
+            else part
             for key, part in trace.items()
             if key != "hoverinfo"
         }
@@ -90,7 +96,7 @@ def _numbers(value: Any, each: bool = False) -> Any:
     """
     if isinstance(value, dict):
         if "bdata" not in value:
-            return {key: _numbers(part) for key, part in value.items()}
+            return {key: _numbers(part) if isinstance(part, ARRAYS) else part for key, part in value.items()}
         shape = tuple(int(size) for size in str(value.get("shape", "-1")).split(","))
         value = np.frombuffer(b64decode(value["bdata"]), value["dtype"]).reshape(shape)
     if not isinstance(value, np.ndarray):

@@ -99,8 +99,8 @@ def place(items: Sequence[Item], heights: Sequence[float], edges: Sequence[tuple
 def _least(wanting: Mapping[float, float], faults: Callable[[float, float], float]) -> float:
     """The shift with the least ``wanting`` plus ``faults(shift, enough)``, which may stop counting at ``enough``."""
     best, least = 0.0, inf
-    for shift, base in sorted(wanting.items(), key=lambda pair: pair[1]):
-        if base >= least:
+    for shift in sorted(wanting, key=wanting.__getitem__):
+        if (base := wanting[shift]) >= least:
             break
         if (total := base + faults(shift, least - base)) < least:
             best, least = shift, total

@@ -61,6 +61,7 @@ def trajectories(transition: Floats, shares: Floats, log_times: Floats) -> Float
         raise ParameterError("log_times", log_times, "finite numbers from 0, in rising order")
     with np.errstate(divide="ignore"):
         starts = np.log(np.ascontiguousarray(checked_shares(shares, len(chain))))
+    starts -= np.log(np.exp(starts).sum(axis=1, keepdims=True))
     return integrate(np.ascontiguousarray(chain), starts, times, TOLERANCE, STAGES, ERRORS)
 
 

@@ -115,7 +115,7 @@ def checked_positive(rows: Sequence[Sequence[float]] | npt.NDArray[Any]) -> Floa
 
 
 def checked_shares(shares: npt.ArrayLike, vocab_size: int) -> Floats:
-    """Shares (..., K) of the tokens from user input: laws, each with its sum made exact.
+    """Shares (..., K) of the tokens from user input.
 
     Raises:
         DataError: another shape, a share that is negative or no number, or shares that do not sum to 1.
@@ -123,7 +123,7 @@ def checked_shares(shares: npt.ArrayLike, vocab_size: int) -> Floats:
     table = np.asarray(shares, dtype=np.float64)
     if table.shape[-1:] != (vocab_size,) or not _are_laws(table).all():
         raise DataError("no_shares", f"expected {vocab_size} shares of at least 0 that sum to 1, on the last axis.")
-    return table / table.sum(axis=-1, keepdims=True)
+    return table
 
 
 def _are_laws(table: Floats) -> Booleans:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -69,14 +71,27 @@ def lora_singular_values(problem: Regression, n: float, sigma2: float) -> tuple[
 
     The best update of rank r leaves the sum of the squares of all but the r largest (Eckart-Young).
     """
-    fresh = Regression(problem.feature_covariance, problem.new_task_covariance, problem.new_task_covariance)
-    root = problem.whitening[0]
-    change = root @ (optimal_preconditioner(fresh, n, sigma2) - optimal_preconditioner(problem, n, sigma2)) @ root
-    powers, basis = np.linalg.eigh(second_moment(fresh, n, sigma2))
-    scaled = change @ (basis * np.sqrt(np.maximum(powers, 0.0))) @ basis.T
+    _, singular, _, lowest = lora_directions(problem, n, sigma2)
+    return singular, lowest
+
+
+def lora_directions(problem: Regression, n: float, sigma2: float) -> tuple[Floats, Floats, Floats, float]:
+    """Query directions (d, d), singular values (d,), label directions (d, d), and the new optimum.
+
+    In whitened weights ``L_new(W_old + D) - L_new* = |(W_new - W_old - D) S_new^(1/2)|^2``. The best D of rank r in raw
+    features, is the sum over the first r of ``singular_k query_k label_k'``; directions are columns.
+    """
+    fresh = replace(problem, task_covariance=problem.new_task_covariance)
+    root, unroot = problem.whitening
     best = optimal_preconditioner(fresh, n, sigma2)
-    singular: Floats = np.linalg.svd(scaled, compute_uv=False).astype(np.float64)
-    return singular, float(step_risk(best, fresh, n, sigma2))
+    change = root @ (best - optimal_preconditioner(problem, n, sigma2)) @ root
+    powers, basis = np.linalg.eigh(second_moment(fresh, n, sigma2))
+    sizes = np.sqrt(np.maximum(powers, 0.0))
+    left, singular, right = np.linalg.svd(change @ (basis * sizes) @ basis.T)
+    # A direction without power neither costs nor gains: the update leaves it alone.
+    inverse = np.divide(1.0, sizes, out=np.zeros_like(sizes), where=sizes > 0)
+    readers = unroot @ (basis * inverse) @ basis.T @ right.T
+    return unroot @ left, singular.astype(np.float64), readers, float(step_risk(best, fresh, n, sigma2))
 
 
 def length_risk(

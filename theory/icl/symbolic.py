@@ -1,4 +1,4 @@
-"""Moments of prompts by Wick's theorem in computer algebra, and the optima that follow, written as code and LaTeX.
+"""Moments of prompts by Wick's theorem in computer algebra, and the optima that follow, written as LaTeX.
 
 ``python -m theory.icl.symbolic`` derives them again and writes :mod:`theory.icl.derived`. An expectation of a product
 of inner products of independent Gaussian vectors is a sum over pairings of equal letters; each closed cycle of a
@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 sp: Any = import_module("sympy")
-printing: Any = import_module("sympy.printing.numpy")
 TARGET = Path(__file__).with_name("derived.py")
 Factor = tuple[str, str, str]
 """An inner product ``left' matrix right``: two letters and a matrix, "I" or the projector "P" on an eigen-direction."""
@@ -214,18 +213,11 @@ def derive() -> tuple[Derived, ...]:
 
 def source() -> str:
     """The text of the generated module."""
-    printer = printing.NumPyPrinter({"fully_qualified_modules": True})
-    header = '"""Written by ``python -m theory.icl.symbolic``: change the derivation there, not this file."""\n\n'
-    parts = [header + "# fmt: off\n# ruff: noqa: E501\n\nfrom __future__ import annotations\n\n"]
-    parts.append("from theory.icl.problem import Floats\n\nNumber = float | Floats\n")
-    for item in derive():
-        arguments = ", ".join(f"{name}: Number" for name in item.arguments)
-        meaning = item.meaning[0].upper() + item.meaning[1:]
-        code = printer.doprint(item.expression)
-        parts.append(f'\n\ndef {item.name}({arguments}) -> Number:\n    """{meaning}."""\n    return {code}\n')
-    rows = "".join(f'    "{item.name}": r"{item.latex}",\n' for item in derive())
-    parts.append(f'\n\nLATEX = {{\n{rows}}}\n"""The same expressions as LaTeX."""\n')
-    return "".join(parts)
+    rows = "".join(f'    "{item.name}": r"{item.latex}",  # {item.meaning}\n' for item in derive())
+    return (
+        '"""Written by ``python -m theory.icl.symbolic``: change the derivation there, not this file."""\n\n'
+        f"# fmt: off\n# ruff: noqa: E501\n\nLATEX = {{\n{rows}}}\n"
+    )
 
 
 if __name__ == "__main__":

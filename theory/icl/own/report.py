@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from theory.core.errors import DataError, ParameterError
-from theory.icl.low_rank import left_over, low_rank_risks
-from theory.icl.optimum import independent_optimum, optimal_preconditioner, second_moment, step_risk
+from theory.icl.inputs import checked
+from theory.icl.low_rank import left_over, lora_directions, low_rank_risks
+from theory.icl.optimum import independent_optimum, optimal_preconditioner
 from theory.icl.own.read import TaskMoments, task_moments
 from theory.icl.problem import Floats, Integers, Regression
+from theory.shared.statistics import mean_of
 
 LONGEST = 10_000
 PROMPTS_PER_TASK = 32
@@ -81,7 +83,10 @@ def own_report(problem: Regression, n: int, noise: float, share: float = 0.95) -
         ParameterError: ``context_length``, ``noise_variance`` or ``share`` out of range. DataError: raw tasks with too
             few rows for prompts of this length.
     """
-    _check(n, noise, share)
+    checked("context_length", n, 1, LONGEST, whole=True)
+    checked("noise_variance", noise, 0)
+    if not 0 < share <= 1:
+        raise ParameterError("share", share, "a number above 0 and up to 1")
     moments = _moments(problem)
     sigma2 = noise if moments is None else moments.noise_variance
     values, basis = problem.spectrum
@@ -106,25 +111,10 @@ def own_report(problem: Regression, n: int, noise: float, share: float = 0.95) -
 
 
 def lora_report(problem: Regression, n: int, sigma2: float, share: float) -> Lora:
-    """The best low-rank updates of the old optimum for the new tasks (arXiv 2407.10005; Eckart-Young).
-
-    In whitened weights ``L_new(W_old + D) - L_new* = |(W_new - W_old - D) S_new^(1/2)|^2``: the best D of rank r keeps
-    the r largest singular values of ``(W_new - W_old) S_new^(1/2)``.
-    """
-    fresh = Regression(problem.feature_covariance, problem.new_task_covariance, problem.new_task_covariance)
-    root, unroot = problem.whitening
-    best = optimal_preconditioner(fresh, n, sigma2)
-    change = root @ (best - optimal_preconditioner(problem, n, sigma2)) @ root
-    powers, basis = np.linalg.eigh(second_moment(fresh, n, sigma2))
-    sizes = np.sqrt(np.maximum(powers, 0.0))
-    left, singular, right = np.linalg.svd(change @ (basis * sizes) @ basis.T)
-    # A direction without power neither costs nor gains: the update leaves it alone.
-    inverse = np.divide(1.0, sizes, out=np.zeros_like(sizes), where=sizes > 0)
-    readers = unroot @ (basis * inverse) @ basis.T @ right.T
-    lowest = float(step_risk(best, fresh, n, sigma2))
+    """The best low-rank updates of the old optimum for the new tasks (arXiv 2407.10005; Eckart-Young)."""
+    writers, singular, readers, lowest = lora_directions(problem, n, sigma2)
     risks = lowest + left_over(singular**2)
     rank = _worth(risks, share)
-    writers = unroot @ left
     update = (writers[:, :rank] * singular[:rank]) @ readers[:, :rank].T
     return Lora(risks, rank, update, writers, readers)
 
@@ -159,11 +149,10 @@ def held_out(problem: Regression, n: int) -> HeldOut | None:
         raise DataError(
             "prompts_too_long", f"context_length = {n}: fewer than 2 held-out tasks have more rows than that."
         )
-    table = np.array(errors)
-    means, spread = table.mean(axis=0), table.std(axis=0, ddof=1) / np.sqrt(len(table))
-    pairs = [(float(mean), float(error)) for mean, error in zip(means, spread, strict=True)]
+    found = mean_of(errors)
+    pairs = [(float(mean), float(error)) for mean, error in zip(found.mean, found.error, strict=True)]
     predicted = float(independent_optimum(learnt.spectrum[0], n, moments.noise_variance).risk)
-    return HeldOut(len(table), predicted, pairs[0], pairs[1], pairs[2])
+    return HeldOut(found.count, predicted, pairs[0], pairs[1], pairs[2])
 
 
 def _errors(X: Floats, y: Floats, step: Floats, n: int, generator: np.random.Generator) -> tuple[float, float, float]:
@@ -192,12 +181,3 @@ def _worth(risks: Floats, share: float) -> int:
     if removed[-1] <= NOTHING * max(float(risks[0]), 1e-300):
         return 0
     return int((removed >= share * removed[-1] * (1 - 1e-12)).argmax())
-
-
-def _check(n: int, noise: float, share: float) -> None:
-    if not 1 <= n <= LONGEST:
-        raise ParameterError("context_length", n, f"a whole number from 1 to {LONGEST:,}")
-    if not 0 <= noise < np.inf:
-        raise ParameterError("noise_variance", noise, "a finite number of at least 0")
-    if not 0 < share <= 1:
-        raise ParameterError("share", share, "a number above 0 and up to 1")

@@ -117,3 +117,9 @@ def test_estimates_that_do_not_exist_are_left_out() -> None:
     alone = Dataset({"squared_error": (dims, errors[:, 1:]), "weights_error": (dims, errors[:, 1:])})
     (check, _) = claim.compare(params, chain, claim.predict(params, chain), claim.measure(params, chain, alone))
     assert np.isnan(check.deviation) and check.replicates == 1
+
+
+@pytest.mark.parametrize("claim_id", ["identical-rows-law", "recency-exponent"])
+def test_the_longest_texts_from_the_longest_prompts_are_predicted(claim_id: str) -> None:
+    claim, params, chain = at(claim_id, n_tokens=10**15, initial_tokens=10**6)
+    assert np.isfinite(claim.predict(params, chain).exponent).all()

@@ -45,7 +45,7 @@ def _dataset(params: Params, chain: Chain, exponents: Floats, mean: Floats) -> D
         for token in range(len(law))
     ]
     left = theory.finite_size_error(law, present, params.n_tokens)
-    middle = np.sqrt(params.n_tokens * len(chain.prompt))
+    middle = np.sqrt(float(params.n_tokens) * len(chain.prompt))
     run_by_run = {"not_measured": "judged by the counts of each run"}
     return Dataset(
         {

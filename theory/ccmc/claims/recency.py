@@ -25,7 +25,7 @@ def _predict_recency(params: Params, chain: Chain) -> Dataset:
     theta = exponents(chain.transition.mean(axis=0))
     recency = params.recency_exponent
     eta = np.array([recency_growth(float(value), recency) if recency < 1 else 0.0 for value in theta])
-    middle = float(np.sqrt(params.n_tokens * len(chain.prompt)))
+    middle = float(np.sqrt(float(params.n_tokens) * len(chain.prompt)))
     grown = max(middle / len(chain.prompt), 1.0)
     losers, counts = theta < 1, np.maximum(chain.initial_counts, 1)
     winner = float(counts[~losers].sum())

@@ -233,7 +233,8 @@ def _draw(drawing: Drawing, curve: Curve, colour: str, dark: bool, axes: dict[st
     line(curve.predicted, f"predicted {curve.label}".strip(), {"width": 2.2, "color": colour})
     if curve.measured is None:
         return
-    shown = theme.spaced(list(range(len(curve.x))), theme.MAX_MARKERS // 2)
+    there = np.flatnonzero(np.isfinite(curve.measured))  # some claims measure few of the entries that they predict
+    shown = there[theme.spaced(list(range(len(there))), theme.MAX_MARKERS // 2)]
     bars: dict[str, object] = {}
     if curve.error is not None and np.any(curve.error > 0):
         bars = {"error_y": {"type": "data", "array": SIGMAS * curve.error[shown], "thickness": 1.2, "width": 0}}

@@ -28,7 +28,7 @@ def measure(claim: Claim, store: Store, instances: int = INSTANCES, **values: ob
         return claim.mutate(claim.predict(params, problem), 2 * claim.resolution)
 
     params: Any = catalog.parameters(claim, {"data_seed": FIRST_DATA_SEED, **values})
-    by_seed = claim.experiment.replication == "seed"
+    by_seed = claim.replication == "seed"
     runs = (
         [bench.check_claim(claim, params.with_values(data_seed=seed), 8, store=store) for seed in range(24)]
         if by_seed

@@ -162,7 +162,7 @@ def test_the_picture_shows_the_numbers_of_the_verdict(claim: Claim, checked: Che
     measured = result.measurement
     assert measured is not None
     picture = picture_of(result)
-    validated = go.Figure(picture.to_plotly_json())
+    go.Figure(picture.to_dict())  # every property is one that Plotly knows
     predicted, found = (
         np.unique(
             np.concatenate(
@@ -171,7 +171,7 @@ def test_the_picture_shows_the_numbers_of_the_verdict(claim: Claim, checked: Che
         )
         for data in (result.prediction, measured)
     )
-    traces = {kind: [t for t in validated.data if t.name.startswith(kind)] for kind in ("predicted", "measured")}
+    traces = {kind: [t for t in picture.data if t.name.startswith(kind)] for kind in ("predicted", "measured")}
     assert traces["predicted"] and traces["measured"]
     for trace in traces["predicted"]:
         assert np.isin(np.asarray(trace.y, dtype=float), predicted).all()

@@ -13,8 +13,9 @@ from theory.ccmc.fisher import descent_steps, information_of, weights_curvature
 from theory.ccmc.fitting import fit_rows, wins_of
 from theory.ccmc.label_sets import curvature_bound, initial_weights, label_sets
 from theory.ccmc.mapping import weighted_next, weights_of
-from theory.ccmc.model import Layer, attention_layer, explicit_prompts, generate, head_of_chain
+from theory.ccmc.model import Layer, attention_layer, generate, head_of_chain
 from theory.ccmc.parameters import Params
+from theory.ccmc.problem import Booleans, Chain, Integers
 from theory.ccmc.training import train
 from theory.core.errors import Cancelled, DataError, ParameterError
 from theory.shared.files.weights import weights_from_safetensors, weights_to_safetensors
@@ -32,6 +33,25 @@ def estimate(index: int) -> np.ndarray:
 
 def centred(logits: np.ndarray) -> np.ndarray:
     return logits - logits.mean(axis=1, keepdims=True)
+
+
+def explicit_prompts(chain: Chain) -> tuple[Integers, Booleans]:
+    """One prompt per distinct training prompt, padded on the left: tokens and keys present, both (U, T).
+
+    The order of tokens before the last is arbitrary: the layer has no positions.
+    """
+    own = chain.counts.copy()
+    if chain.include_self:
+        own[np.arange(len(own)), chain.last] -= 1
+    width = int(own.sum(axis=1).max(initial=0)) + 1
+    tokens = np.zeros((len(own), width), dtype=np.int64)
+    present = np.zeros((len(own), width), dtype=np.bool_)
+    for row, counts in enumerate(own):
+        keys = np.repeat(np.arange(len(counts)), counts)
+        start = width - 1 - len(keys)
+        tokens[row, start:-1], present[row, start:-1] = keys, True
+    tokens[:, -1], present[:, -1] = chain.last, chain.include_self
+    return tokens, present
 
 
 @pytest.mark.parametrize("include_self", ["yes", "no"])

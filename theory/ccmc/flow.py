@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from theory.ccmc.flow_compiled import ERRORS, STAGES, integrate, laws, velocities
+from theory.ccmc.flow_compiled import integrate, laws, velocities
 from theory.ccmc.problem import Floats, Integers, checked_shares, checked_transition
 from theory.core.errors import ParameterError
 
@@ -62,7 +62,7 @@ def trajectories(transition: Floats, shares: Floats, log_times: Floats) -> Float
     with np.errstate(divide="ignore"):
         starts = np.log(np.ascontiguousarray(checked_shares(shares, len(chain))))
     starts -= np.log(np.exp(starts).sum(axis=1, keepdims=True))
-    return integrate(np.ascontiguousarray(chain), starts, times, TOLERANCE, STAGES, ERRORS)
+    return integrate(np.ascontiguousarray(chain), starts, times, TOLERANCE)
 
 
 def basins(transition: Floats, shares: Floats, goals: Floats, log_time: float = 200.0) -> tuple[Integers, Floats]:

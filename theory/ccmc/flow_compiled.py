@@ -29,12 +29,39 @@ ERRORS = np.array([71 / 57600, 0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 
 
 
 @compiled
+def stationary(table: Floats, size: int, law: Floats) -> float:
+    """Write the stationary law of the chain in ``table`` (its upper left corner) into ``law``; destroys the table.
+
+    Returns the smallest chance with which an eliminated token is left for the others; at 0 the law is not unique.
+    """
+    least = 1.0
+    for n in range(size - 1, 0, -1):
+        leaving = 0.0
+        for j in range(n):
+            leaving += table[n, j]
+        least = min(least, leaving)
+        for i in range(n):
+            table[i, n] /= max(leaving, TINY)
+            for j in range(n):
+                table[i, j] += table[i, n] * table[n, j]
+    law[0] = whole = 1.0
+    for n in range(1, size):
+        law[n] = 0.0
+        for i in range(n):
+            law[n] += law[i] * table[i, n]
+        whole += law[n]
+    for n in range(size):
+        law[n] /= whole
+    return least
+
+
+@compiled
 def last_token_law(transition: Floats, shares: Floats, law: Floats, table: Floats, order: Integers) -> None:
     """Write the stationary law v (K,) of the fast chain at ``shares`` into ``law``; the other arrays are scratch."""
     size = len(shares)
     for k in range(size):
         order[k] = k
-    top = int(np.argmax(shares))
+    top = np.argmax(shares)
     order[0], order[top] = top, 0  # the largest share is eliminated last: every other token can reach it
     for i in range(size):
         total = 0.0
@@ -42,24 +69,8 @@ def last_token_law(transition: Floats, shares: Floats, law: Floats, table: Float
             total += shares[j] * transition[order[i], j]
         for j in range(size):
             table[i, j] = shares[order[j]] * transition[order[i], order[j]] / max(total, TINY)
-    for n in range(size - 1, 0, -1):
-        leaving = 0.0
-        for j in range(n):
-            leaving += table[n, j]
-        for i in range(n):
-            table[i, n] /= max(leaving, TINY)
-            for j in range(n):
-                table[i, j] += table[i, n] * table[n, j]
-    law[order[0]] = 1.0
-    whole = 1.0
-    for n in range(1, size):
-        found = 0.0
-        for i in range(n):
-            found += law[order[i]] * table[i, n]
-        law[order[n]] = found
-        whole += found
-    for k in range(size):
-        law[k] /= whole
+    stationary(table, size, law)
+    law[0], law[top] = law[top], law[0]
 
 
 @compiled
@@ -110,9 +121,7 @@ def laws(transition: Floats, shares: Floats) -> Floats:
 
 
 @compiled
-def integrate(
-    transition: Floats, starts: Floats, log_times: Floats, tolerance: float, stages: Floats, errors: Floats
-) -> Floats:
+def integrate(transition: Floats, starts: Floats, log_times: Floats, tolerance: float) -> Floats:
     """Log shares (B, M, K) at rising log-times (M,), each >= 0, from log shares ``starts`` (B, K) at log-time 0."""
     size = starts.shape[1]
     found = np.empty((len(starts), len(log_times), size))
@@ -131,14 +140,14 @@ def integrate(
                     for k in range(size):
                         change = 0.0
                         for before in range(stage):
-                            change += stages[stage, before] * slopes[before, k]
+                            change += STAGES[stage, before] * slopes[before, k]
                         point[k] = state[k] + length * change
                     log_velocity(transition, point, slopes[stage], shares, law, table, order)
                 worst = 0.0
                 for k in range(size):
                     error = 0.0
                     for stage in range(7):
-                        error += errors[stage] * slopes[stage, k]
+                        error += ERRORS[stage] * slopes[stage, k]
                     worst = max(worst, abs(length * error) / (tolerance * (1 + abs(state[k]))))
                 if worst <= 1.0:
                     now += length

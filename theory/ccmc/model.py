@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from theory.ccmc.problem import Booleans, Chain, Floats, Integers
+from theory.ccmc.problem import Chain, Floats, Integers
 from theory.core.errors import Cancelled, DataError
 from theory.shared.training.tensor_program import to_tensor
 
@@ -87,25 +87,6 @@ def head_of_chain(chain: Chain) -> Floats:
     if chain.head is not None:
         return chain.head
     return np.ascontiguousarray(np.linalg.pinv(chain.vectors).T, dtype=np.float64)
-
-
-def explicit_prompts(chain: Chain) -> tuple[Integers, Booleans]:
-    """One prompt per distinct training prompt, padded on the left: tokens and keys present, both (U, T).
-
-    The order of tokens before the last is arbitrary: the layer has no positions.
-    """
-    own = chain.counts.copy()
-    if chain.include_self:
-        own[np.arange(len(own)), chain.last] -= 1
-    width = int(own.sum(axis=1).max(initial=0)) + 1
-    tokens = np.zeros((len(own), width), dtype=np.int64)
-    present = np.zeros((len(own), width), dtype=np.bool_)
-    for row, counts in enumerate(own):
-        keys = np.repeat(np.arange(len(counts)), counts)
-        start = width - 1 - len(keys)
-        tokens[row, start:-1], present[row, start:-1] = keys, True
-    tokens[:, -1], present[:, -1] = chain.last, chain.include_self
-    return tokens, present
 
 
 def generate(

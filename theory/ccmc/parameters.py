@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from theory.core.parameters import Parameters, array, choice, number
 
-CHAINS = ("two_tokens", "identical_rows", "circulant", "random", "reversible", "uniform")
-EMBEDDINGS = ("orthonormal", "gaussian")
-HEADS = ("inverse", "random")
-OPTIMIZERS = ("lbfgs", "gradient_descent", "adam")
+ChainKind = Literal["two_tokens", "identical_rows", "circulant", "random", "reversible", "uniform"]
+Embedding = Literal["orthonormal", "gaussian"]
+Head = Literal["inverse", "random"]
+Optimizer = Literal["lbfgs", "gradient_descent", "adam"]
 MOST_TOKENS = 1_000_000_000_000_000
 """Counts are float64: above 2^53 a token more would not be seen."""
 
@@ -17,9 +17,9 @@ MOST_TOKENS = 1_000_000_000_000_000
 class Params(Parameters):
     """All parameters; ``transition``, ``prompt``, ``sequences`` and ``labels``, ``embed`` replace what is drawn."""
 
-    chain: Literal["two_tokens", "identical_rows", "circulant", "random", "reversible", "uniform"] = choice(
+    chain: ChainKind = choice(
         "two_tokens",
-        CHAINS,
+        get_args(ChainKind),
         symbol="P",
         label="Base chain",
         description="two_tokens: two tokens with odds α and β; identical_rows: one law for every last token; "
@@ -222,9 +222,9 @@ class Params(Parameters):
         label="Query among keys",
         description="yes: the last token is one of its own keys; no: it is masked out",
     )
-    embedding: Literal["orthonormal", "gaussian"] = choice(
+    embedding: Embedding = choice(
         "orthonormal",
-        EMBEDDINGS,
+        get_args(Embedding),
         symbol="E",
         label="Embedding",
         description="rows of E: orthonormal, or independent Gaussian vectors",
@@ -238,9 +238,9 @@ class Params(Parameters):
         description="embedding dimension; empty means the vocabulary size, or twice that for Gaussian rows",
         spec_names=("d",),
     )
-    head: Literal["inverse", "random"] = choice(
+    head: Head = choice(
         "inverse",
-        HEADS,
+        get_args(Head),
         symbol="C",
         label="Head",
         description="inverse: C Eᵀ = I, as the theorem asks; random: a Gaussian head, which breaks it",
@@ -254,9 +254,9 @@ class Params(Parameters):
         label="Position logits",
         description="standard deviation of additive position logits",
     )
-    optimizer: Literal["lbfgs", "gradient_descent", "adam"] = choice(
+    optimizer: Optimizer = choice(
         "lbfgs",
-        OPTIMIZERS,
+        get_args(Optimizer),
         symbol="optimizer",
         label="Optimiser",
         description="how the attention layer is trained",

@@ -1,12 +1,13 @@
 """The inner loop over supports: u_S = P_SS^{-T} 1 by Gaussian elimination with complete pivoting, then m_S.
 
-M = diag(u) P_SS has columns that sum to 1, so m_S is the stationary law of Mᵀ: eliminated without subtractions.
+M = diag(u) P_SS has columns that sum to 1, so m_S is the stationary law of Mᵀ.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from theory.ccmc.flow_compiled import stationary
 from theory.ccmc.problem import Floats, Integers
 from theory.shared.compiled import compiled
 
@@ -74,29 +75,12 @@ def solve_supports(
         for i in range(size):
             for j in range(size):
                 table[i, j] = value_of[j] * transition[members[f, j], members[f, i]]
-        for n in range(size - 1, 0, -1):
-            leaving = 0.0
-            for j in range(n):
-                leaving += table[n, j]
-            if leaving <= 0.0:  # zeros in P can leave several vectors m, or none with all tokens
-                kind[f] = NOTHING
-                break
-            for i in range(n):
-                table[i, n] /= leaving
-                for j in range(n):
-                    table[i, j] += table[i, n] * table[n, j]
-        if kind[f] == NOTHING:
+        if stationary(table, size, law) <= 0.0:  # zeros in P can leave several vectors m, or none with all tokens
+            kind[f] = NOTHING
             continue
-        law[0] = whole = 1.0
-        for n in range(1, size):
-            law[n] = 0.0
-            for i in range(n):
-                law[n] += law[i] * table[i, n]
-            whole += law[n]
         for i in range(size):
-            if law[i] <= smallest * whole:
+            if law[i] <= smallest:
                 kind[f] = NOTHING
-        for i in range(size):
             rates[f, members[f, i]] = value_of[i]
-            shares[f, members[f, i]] = law[i] / whole
+            shares[f, members[f, i]] = law[i]
     return rates, shares, kind

@@ -74,20 +74,28 @@ def fit_report(chain: Chain, *, level: float = 0.95) -> FitReport:
     fitted /= fitted.sum(axis=1, keepdims=True)
     information = Information(fisher_blocks(chain.counts, chain.last, chain.weight, fitted), covered)
     covariance = information.inverse / chain.n_samples
-    ratios = [
-        _ratio(k, token, tokens[int(wins[k, list(tokens)].argmax())], logits, covariance, found, wins, level)
-        for k in range(chain.vocab_size)
-        for tokens in covered.components(k)
-        if len(tokens) > 1
-        for token in tokens
-    ]
-    kept = tuple(ratio for ratio in ratios if ratio.token != ratio.reference)
+    z = float(ndtri(0.5 + level / 2))
+
+    def compared(k: int, token: int, reference: int) -> LogRatio:
+        estimate, error, reach = float(logits[k, token] - logits[k, reference]), None, np.inf
+        if found.exists[k]:
+            block = covariance[k]
+            error = float(np.sqrt(block[token, token] + block[reference, reference] - 2 * block[token, reference]))
+            reach = z * error
+        chosen = int(wins[k, token])
+        return LogRatio(k, token, reference, estimate, error, estimate - reach, estimate + reach, chosen)
+
+    kept: list[LogRatio] = []
+    for k in range(chain.vocab_size):
+        for tokens in covered.components(k):
+            reference = tokens[int(wins[k, list(tokens)].argmax())]
+            kept += [compared(k, token, reference) for token in tokens if token != reference]
     ridge_rows = tuple(np.flatnonzero(~found.exists).tolist())
     summary = f"{len(kept)} log-ratios estimated from {chain.n_samples:,} next tokens"
     if ridge_rows:
         names = ", ".join(chain.name(k) for k in ridge_rows)
         summary += f"; after {names} some tokens were never chosen over others: a ridge keeps their estimates finite"
-    return FitReport(fitted, kept, found, covered, ridge_rows, level, chain.n_samples, summary + ".")
+    return FitReport(fitted, tuple(kept), found, covered, ridge_rows, level, chain.n_samples, summary + ".")
 
 
 def held_out_losses(training: Chain, fitted: Floats, held_out: Design) -> Mapping[str, float]:
@@ -123,26 +131,6 @@ def _logits(chain: Chain, wins: Integers, found: Existence) -> Floats:
         ridge = 1 / float(weight.sum())
         logits[k] = fit_rows(chain.counts[rows], chain.last[rows], weight, wins[None], ridge=ridge).logits[0, k]
     return logits
-
-
-def _ratio(
-    last: int,
-    token: int,
-    reference: int,
-    logits: Floats,
-    covariance: Floats,
-    found: Existence,
-    wins: Integers,
-    level: float,
-) -> LogRatio:
-    estimate = float(logits[last, token] - logits[last, reference])
-    chosen = int(wins[last, token])
-    if not found.exists[last]:
-        return LogRatio(last, token, reference, estimate, None, -np.inf, np.inf, chosen)
-    block = covariance[last]
-    error = float(np.sqrt(block[token, token] + block[reference, reference] - 2 * block[token, reference]))
-    reach = float(ndtri(0.5 + level / 2)) * error
-    return LogRatio(last, token, reference, estimate, error, estimate - reach, estimate + reach, chosen)
 
 
 def _log_loss(chosen: Integers, law: Floats) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 from xarray import Dataset
 
 from theory.ccmc.flow import velocity
-from theory.ccmc.flow_compiled import ERRORS, STAGES, integrate
+from theory.ccmc.flow_compiled import integrate
 from theory.ccmc.problem import Chain, Floats, Integers
 from theory.ccmc.views.runs import names_of, reached, some_shares
 from theory.ccmc.winners import fixed_points
@@ -64,7 +64,7 @@ def _basins(content: bytes) -> Integers:
             centres.append((place // 2 + (1 + place % 2) / 3, up))
     first = np.array(centres) / ROWS
     starts = np.column_stack([1 - first.sum(axis=1), first])
-    ends = integrate(transition, np.log(starts), np.array([ENOUGH]), COARSE, STAGES, ERRORS)[:, 0]
+    ends = integrate(transition, np.log(starts), np.array([ENOUGH]), COARSE)[:, 0]
     which = reached(np.exp(ends), found.shares[stable])
     return np.where(which >= 0, np.append(stable, -1)[which], -1)
 

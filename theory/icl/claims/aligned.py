@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from math import inf
 
 import numpy as np
 from xarray import Dataset
@@ -12,7 +11,7 @@ from xarray import Dataset
 from theory.core.vocabulary import Assumption, Check, Claim, Predict, Rival, Symbol
 from theory.icl.claims import assumptions as needs
 from theory.icl.claims.scaled import measure_scales, risk_at
-from theory.icl.claims.shared import NO_ALARM, REJECTED, ROUNDING, lowered, risk_check
+from theory.icl.claims.shared import NO_ALARM, REJECTED, ROUNDING, excess_check, lowered, risk_check
 from theory.icl.experiments.scaled import scaled
 from theory.icl.parameters import Params
 from theory.icl.problem import Regression
@@ -76,7 +75,7 @@ def _compare(
     gap = (here - apart - float(risks[0] - risks[1])) / max(abs(float(risks[1])), TINY)
     return (
         risk_check(f"risk of {name}", here, float(risks[0]), RESOLUTION),
-        mean_check("excess over the best scale on the prompts", paired, (-inf, ROUNDING), RESOLUTION),
+        excess_check("scale", paired, RESOLUTION),
         mean_check(f"{name} minus independent examples", gap, (-ROUNDING, ROUNDING), RESOLUTION),
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from math import inf
 
 import numpy as np
 from scipy.linalg import solve_toeplitz
@@ -13,8 +12,17 @@ from xarray import Dataset
 from theory.core.vocabulary import Assumption, Check, Claim, Predict, Rival, Symbol
 from theory.icl.claims import assumptions as needs
 from theory.icl.claims.best_steps import correlations, in_features
-from theory.icl.claims.shared import NO_ALARM, REJECTED, RESOLUTION, SQUARE, lowered, risk_check
-from theory.icl.claims.shared import ROUNDING as EXCESS_ROUNDING
+from theory.icl.claims.shared import (
+    NO_ALARM,
+    REJECTED,
+    RESOLUTION,
+    ROUNDING,
+    SQUARE,
+    exact_check,
+    excess_check,
+    lowered,
+    risk_check,
+)
 from theory.icl.claims.weighings import Weigh, label_noise_alone, uniform, weighed
 from theory.icl.drift import Weighted, attention_optimum_under_drift, h3_optimum
 from theory.icl.experiments.prompts import drifting
@@ -24,8 +32,7 @@ from theory.icl.problem import Floats, Regression
 from theory.icl.simulation.prompt_risks import WeightedPrompts
 from theory.shared.statistics import TINY, mean_check, mean_of, variables
 
-EXACT = 1e-6
-ROUNDING = 1e-10
+EXACT, EXACT_ROUNDING = 1e-6, 1e-10
 USES = needs.PROMPTS | {"drift", "task_correlation", "period"}
 
 
@@ -76,8 +83,7 @@ def _measure(params: Params, problem: Regression, raw: Dataset) -> Dataset:
 
 
 def _excess(test: WeightedPrompts, found: tuple[Floats, Floats], step: Floats, omega: Floats, risk: float) -> Check:
-    paired = (test.risk(step, omega) - test.risk(*found)) / max(risk, TINY)
-    return mean_check("excess over the best weights on the prompts", paired, (-inf, EXCESS_ROUNDING), RESOLUTION)
+    return excess_check("weights", (test.risk(step, omega) - test.risk(*found)) / max(risk, TINY))
 
 
 def _compare(params: Params, problem: Regression, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
@@ -90,7 +96,7 @@ def _compare(params: Params, problem: Regression, prediction: Dataset, measured:
     return (
         risk_check("risk of H3", first, float(risks[0])),
         risk_check("risk of attention", second, float(risks[1])),
-        mean_check("attention minus H3", gap, (-EXCESS_ROUNDING, EXCESS_ROUNDING), RESOLUTION),
+        mean_check("attention minus H3", gap, (-ROUNDING, ROUNDING), RESOLUTION),
         _excess(prompts.halves()[1], found, steps[0], omegas[0], float(risks[0])),
     )
 
@@ -206,21 +212,13 @@ def _compare_kalman(params: Params, problem: Regression, prediction: Dataset, me
     omega, risk = prediction.omega.values, float(prediction.risk[-1])
     solved, identity = measured.solved_omega.values, np.eye(problem.dim)
     exact = {
-        "weights": float(np.abs(solved - omega).max() / max(np.abs(solved).max(), TINY)),
-        "risk": risk / float(measured.solved_risk) - 1,
+        "weights against the normal equations": float(np.abs(solved - omega).max() / max(np.abs(solved).max(), TINY)),
+        "risk against the normal equations": risk / float(measured.solved_risk) - 1,
     }
     prompts = WeightedPrompts.of(params, problem, measured)
     found = measured.found_step.values, measured.found_omega.values
     return (
-        *(
-            Check(
-                name=f"{name} against the normal equations",
-                deviation=off,
-                allowance=(-ROUNDING, ROUNDING),
-                resolution=EXACT,
-            )
-            for name, off in exact.items()
-        ),
+        *(exact_check(name, off, EXACT_ROUNDING, EXACT) for name, off in exact.items()),
         risk_check("risk of the Kalman predictor", prompts.risk(identity, omega), risk),
         _excess(prompts.halves()[1], found, identity, omega, risk),
     )

@@ -11,7 +11,7 @@ from xarray import Dataset
 from theory.core.vocabulary import Check, Claim, Predict, Rival, Symbol
 from theory.icl.claims import assumptions as needs
 from theory.icl.claims.best_steps import best_step, in_features, shrunk, step_assumptions
-from theory.icl.claims.shared import ROUNDING, SQUARE
+from theory.icl.claims.shared import ROUNDING, SQUARE, exact_check
 from theory.icl.claims.trained import allowance, arrived, risk_checks, risks_of, scaled_off
 from theory.icl.effective import step_of
 from theory.icl.experiments.training import trained_attention
@@ -34,11 +34,6 @@ def _measure(params: Params, problem: Regression, raw: Dataset) -> Dataset:
     return layers.assign(**variables("preconditioner", SQUARE, step), **risks_of(raw, params.noise_variance))
 
 
-def exact_check(name: str, gap: float) -> Check:
-    """An identity, up to rounding."""
-    return Check(name=name, deviation=gap, allowance=(-ROUNDING, ROUNDING), resolution=EXACT_RESOLUTION)
-
-
 def _compare(params: Params, problem: Regression, prediction: Dataset, measured: Dataset) -> tuple[Check, ...]:
     """Paired excess of trained layers, their even part, and the map that their weights should amount to."""
     margin = allowance(params, problem.dim, problem.dim**2)
@@ -49,7 +44,7 @@ def _compare(params: Params, problem: Regression, prediction: Dataset, measured:
     steps, _ = step_of(weights, params.context_length)
     layers = measured.layers.values
     gap = float(np.abs(steps - layers).max() / max(np.abs(layers).max(), TINY))
-    exact = exact_check("W from the weights against W measured", gap)
+    exact = exact_check("W from the weights against W measured", gap, ROUNDING, EXACT_RESOLUTION)
     return (*risk_checks(measured, found, risk, margin, RESOLUTION), exact)
 
 

@@ -11,7 +11,7 @@ from xarray import Dataset
 from theory.core.vocabulary import Check, Claim, Predict, Rival, Symbol
 from theory.icl.claims import assumptions as needs
 from theory.icl.claims.optimum import prompt_needs
-from theory.icl.claims.shared import NO_ALARM, REJECTED, RESOLUTION, SQUARE, lowered, risk_check
+from theory.icl.claims.shared import NO_ALARM, REJECTED, RESOLUTION, SQUARE, exact_check, lowered, risk_check
 from theory.icl.experiments.descent import PROBE_SIZES, surface
 from theory.icl.optimum import kurtosis_of
 from theory.icl.parameters import Params
@@ -87,10 +87,7 @@ def _compare(params: Params, problem: Regression, prediction: Dataset, measured:
     }
     return (
         *checks,
-        *(
-            Check(name=name, deviation=off, allowance=(-ROUNDING, ROUNDING), resolution=EXACT)
-            for name, off in exact.items()
-        ),
+        *(exact_check(name, off, ROUNDING, EXACT) for name, off in exact.items()),
     )
 
 

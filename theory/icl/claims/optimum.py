@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf
 
 import numpy as np
 from xarray import Dataset
@@ -11,13 +10,13 @@ from xarray import Dataset
 from theory.core.vocabulary import Assumption, Check, Claim, Predict, Rival, Symbol
 from theory.icl.claims import assumptions as needs
 from theory.icl.claims.best_steps import in_features
-from theory.icl.claims.shared import NO_ALARM, REJECTED, RESOLUTION, ROUNDING, SQUARE, lowered, risk_check
+from theory.icl.claims.shared import NO_ALARM, REJECTED, RESOLUTION, SQUARE, excess_check, lowered, risk_check
 from theory.icl.experiments.prompts import grams
 from theory.icl.optimum import independent_optimum, kurtosis_of, optimal_preconditioner, step_risk
 from theory.icl.parameters import Params
 from theory.icl.problem import Floats, Regression
 from theory.icl.simulation.prompt_risks import GramPrompts
-from theory.shared.statistics import TINY, mean_check, mean_of, pooled, variables
+from theory.shared.statistics import TINY, mean_of, pooled, variables
 
 
 def prompt_needs(params: Params, problem: Regression) -> tuple[Assumption, ...]:
@@ -89,7 +88,7 @@ def _compare(params: Params, problem: Regression, prediction: Dataset, measured:
     paired = (test.risk(step) - test.risk(measured.preconditioner.values)) / max(risk, TINY)
     return (
         risk_check(name, prompts.risk(step), risk),
-        mean_check("excess over the best step on the prompts", paired, (-inf, ROUNDING), RESOLUTION),
+        excess_check("step", paired),
     )
 
 

@@ -11,8 +11,8 @@ from xarray import Dataset
 
 from theory.core.vocabulary import Check, Claim, Rival, Symbol
 from theory.icl.claims.best_steps import best_step, in_features, step_assumptions
-from theory.icl.claims.equivalence import PROMPTS, exact_check
-from theory.icl.claims.shared import SQUARE
+from theory.icl.claims.equivalence import EXACT_RESOLUTION, PROMPTS
+from theory.icl.claims.shared import ROUNDING, SQUARE, exact_check
 from theory.icl.claims.trained import allowance, arrived, risk_checks, risks_of, scaled_off
 from theory.icl.claims.weighings import Weigh, label_noise_alone, predictor, uniform, weighed
 from theory.icl.effective import effective_wpgd, impulse_response
@@ -84,7 +84,7 @@ def _compare(params: Params, problem: Regression, prediction: Dataset, measured:
     for model, seen in enumerate(measured.impulse.values):
         own = impulse_response(*effective_wpgd({name: array[model] for name, array in named.items()}))
         gaps.append(float(np.abs(own - seen).max() / max(np.abs(seen).max(), TINY)))
-    exact = exact_check("W and omega from the weights against measured", max(gaps))
+    exact = exact_check("W and omega from the weights against measured", max(gaps), ROUNDING, EXACT_RESOLUTION)
     return (*risk_checks(measured, found, risk, margin, RESOLUTION), angle, exact)
 
 

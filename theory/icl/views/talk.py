@@ -15,6 +15,7 @@ from theory.icl.parameters import Params
 from theory.icl.problem import Floats, Regression
 from theory.icl.retrieval import alignment_optimum, rag_crossover, rag_floor, rag_optimum
 from theory.icl.views.plane import contours, coordinates, plane
+from theory.shared.statistics import mean_of
 
 CURVE, LONGEST, FEWEST_DRIFTS = 120, 200, 24
 SPAN = (-0.25, 1.6)
@@ -128,13 +129,13 @@ def risk_curve(params: Params, problem: Regression, trained: Dataset | None = No
 def judged_layers(params: Params, raw: Dataset) -> Dataset:
     """The layers that a claim about trained attention measured, as :func:`bowl` and :func:`risk_curve` take them."""
     off = query_risk(raw, raw.odd.values + raw.even.values) + params.noise_variance
-    count = raw.sizes["seed"]
+    count, risk = raw.sizes["seed"], mean_of(off.T)
     return Dataset(
         {
             "n": (("model",), np.full(count, params.context_length)),
             "preconditioner": (("model", "row", "column"), raw.preconditioner.values),
-            "risk": (("model",), off.mean(axis=1)),
-            "standard_error": (("model",), off.std(axis=1, ddof=1) / np.sqrt(off.shape[1])),
+            "risk": (("model",), risk.mean),
+            "standard_error": (("model",), risk.error),
             "settled": (("model",), np.ones(count, dtype=bool)),
         }
     )

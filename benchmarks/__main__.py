@@ -5,24 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 
-BENCHMARKS = (
-    "descent",
-    "components",
-    "memory",
-    "graph_svm",
-    "default_experiment",
-    "own_data",
-    "slider",
-    "ccmc_sampler",
-    "ccmc_winners",
-    "distillation_risk",
-    "distillation_trials",
-    "icl_training",
-    "icl_curves",
-)
-
-
+BENCHMARKS = tuple(sorted(path.stem for path in Path(__file__).parent.glob("*.py") if "\ndef run(" in path.read_text()))
+"""Every module of this folder that has a function ``run``."""
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 

@@ -175,5 +175,5 @@ def test_public_names() -> None:
     from theory import ccmc
 
     assert ccmc.weights_of is attention.weights_of and "ccmc_next" in dir(ccmc)
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+    with pytest.raises(AttributeError, match="attribute nothing"):
         _ = ccmc.nothing

@@ -13,10 +13,7 @@ from .fisher import information_of as information_of
 from .fitting import fit_rows as fit_rows
 from .fitting import wins_of as wins_of
 from .flow import basins as basins
-from .flow import fast_chain as fast_chain
-from .flow import last_token_shares as last_token_shares
 from .flow import trajectories as trajectories
-from .flow import velocity as velocity
 from .fluctuations import share_covariance as share_covariance
 from .fluctuations import two_token_variance as two_token_variance
 from .identical_rows import mean_log_prefactor as mean_log_prefactor

@@ -18,6 +18,7 @@ import numpy as np
 import scipy.special
 
 from theory.ccmc.problem import Booleans, Floats, checked_shares
+from theory.core.errors import DataError
 
 TIE = 1e-9
 NODES = 128
@@ -44,7 +45,7 @@ def mean_log_prefactor(law: Floats, counts: Floats) -> Floats:
     >>> float(mean_log_prefactor(np.array([0.7, 0.3]), np.array([1.0, 1.0]))[1].round(3))
     -0.33
     """
-    own: Floats = special.digamma(counts)
+    own: Floats = special.digamma(_counted(law, counts))
     winner = float(special.digamma(counts[winners(law)].sum()))
     return own - exponents(law) * winner
 
@@ -71,8 +72,14 @@ def log_prefactor_cdf(law: Floats, counts: Floats, token: int, values: Floats) -
 
 def sample_log_prefactors(law: Floats, counts: Floats, size: int, generator: np.random.Generator) -> Floats:
     """Draws (size, K) of the limits of log N_j − θ_j log n: one Gamma variable per token, G_A shared by all."""
-    draws = generator.gamma(counts, size=(size, len(law)))
+    draws = generator.gamma(_counted(law, counts), size=(size, len(law)))
     return np.log(draws) - exponents(law) * np.log(draws[:, winners(law)].sum(axis=1, keepdims=True))
+
+
+def _counted(law: Floats, counts: Floats) -> Floats:
+    if np.shape(counts) != np.shape(law) or not (np.asarray(counts) >= 0).all():
+        raise DataError("counts_shape", f"counts {counts} for {len(law)} tokens; expected as many numbers from 0.")
+    return counts
 
 
 def finite_size_error(law: Floats, counts: Floats, n_tokens: float) -> Floats:

@@ -165,8 +165,14 @@ def weights_of(transition: Floats, embed: Floats) -> Floats:
 
 
 def transition_of(weights: Floats, embed: Floats) -> Floats:
-    """The base chain of attention weights: P_kj = softmax_j(e_jᵀ W e_k), (K, K), row = last token."""
+    """The base chain of attention weights: P_kj = softmax_j(e_jᵀ W e_k), (K, K), row = last token.
+
+    Raises:
+        DataError: ``weights_not_finite``.
+    """
     logits = (embed @ weights @ embed.T).T
+    if not np.isfinite(logits).all():
+        raise DataError("weights_not_finite", "the attention logits of these weights and embeddings are not finite.")
     mass = np.exp(logits - logits.max(axis=1, keepdims=True))
     return mass / mass.sum(axis=1, keepdims=True)
 

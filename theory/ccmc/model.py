@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from theory.ccmc.problem import Chain, Floats, Integers
+from theory.ccmc.problem import Chain, Floats, Integers, checked_prompt
 from theory.core.errors import Cancelled, DataError
 from theory.shared.training.tensor_program import to_tensor
 
@@ -104,11 +104,12 @@ def generate(
     positions so far, all runs at once: O(R n_tokens² d) time, for up to a few thousand tokens.
 
     Raises:
-        DataError: ``not_a_law``, the head's output is no probability law, or ``no_keys``, the query is masked out of a
-            prompt of one token. Cancelled: ``stop()`` turned true.
+        DataError: a token that the layer does not know; ``not_a_law``, the head's output is no probability law, or
+            ``no_keys``, the query is masked out of a prompt of one token. Cancelled: ``stop()`` turned true.
     """
     import torch
 
+    prompt = checked_prompt(prompt, len(layer.embed))
     if len(prompt) < (1 if layer.include_self else 2):
         raise DataError("no_keys", "the prompt has no token to attend to.")
 

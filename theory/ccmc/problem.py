@@ -136,17 +136,19 @@ def checked_prompt(tokens: Sequence[int] | npt.NDArray[Any], vocab_size: int) ->
     Raises:
         DataError: empty, not whole numbers, or a token outside the vocabulary.
     """
-    listed = list(tokens)
-    if not listed:
+    if not isinstance(tokens, np.ndarray) or tokens.dtype.kind not in "iu":
+        for position, token in enumerate(tokens):
+            if isinstance(token, bool) or not isinstance(token, (int, np.integer)):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise DataError(
+                    "token_not_integer", f"position {position} has token {token!r}; expected a whole number."
+                )
+    table = np.array(tokens, dtype=np.int64)
+    if not len(table):
         raise DataError("prompt_empty", "the prompt is empty; give at least one token.")
-    for position, token in enumerate(listed):
-        if isinstance(token, bool) or not isinstance(token, (int, np.integer)):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise DataError("token_not_integer", f"position {position} has token {token!r}; expected a whole number.")
-        if not 0 <= token < vocab_size:
-            raise DataError(
-                "token_out_of_range", f"position {position} has token {token}; expected 0 to {vocab_size - 1}."
-            )
-    return np.array(listed, dtype=np.int64)
+    for position in np.flatnonzero((table < 0) | (table >= vocab_size)).tolist():
+        found = f"position {position} has token {table[position]}"
+        raise DataError("token_out_of_range", f"{found}; expected 0 to {vocab_size - 1}.")
+    return table
 
 
 def prompt_of_counts(counts: Sequence[int] | npt.NDArray[Any], last: int) -> Integers:

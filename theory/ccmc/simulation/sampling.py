@@ -15,17 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from theory.ccmc.problem import Floats, Integers
-from theory.ccmc.simulation.cost import (
-    Asked,
-    Effort,
-    checked_times,
-    chosen_method,
-    effort_beyond,
-    lots,
-    refuse_endless,
-)
+from theory.ccmc.simulation.cost import Asked, Effort, checked_times, chosen_method, effort_beyond, lots, refuse_endless
 from theory.ccmc.simulation.random_numbers import Seed
-from theory.ccmc.simulation.state import Cures, Method, Process, Runs, Seen
+from theory.ccmc.simulation.state import Cures, Method, Process, Runs
 from theory.core.errors import ParameterError
 
 MOST_SHOWN = 100_000
@@ -94,23 +86,16 @@ def simulate(
     moments = checked_times(times, len(process.prompt), n_tokens)
     chosen = chosen_method(process, n_tokens, method)
     refuse_endless(process, n_tokens, len(seeds), chosen)
-    batches: list[Runs] = []
-    seen: list[Seen] = []
+    found: list[tuple[Any, ...]] = []
     done = 0
     for lot in lots(process, seeds, n_tokens, chosen):
-        batches.append(Runs(process, n_tokens, lot, chosen, transitions_counted))
-        seen.append(batches[-1].follow(moments, stop, _part(progress, done / len(seeds), len(lot) / len(seeds))))
+        runs = Runs(process, n_tokens, lot, chosen, transitions_counted)
+        seen = runs.follow(moments, stop, _part(progress, done / len(seeds), len(lot) / len(seeds)))
+        found.append((*seen, runs.steps, runs.fixed_at))
         done += len(lot)
-    counts, last, moves = (np.concatenate(parts) for parts in zip(*seen, strict=True))
-    return Trajectories(
-        moments,
-        counts,
-        last,
-        moves if transitions_counted else None,
-        chosen,
-        np.concatenate([runs.steps for runs in batches]),
-        None if process.cures.window is None else np.concatenate([runs.fixed_at for runs in batches]),
-    )
+    counts, last, moves, steps, fixed_at = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    kept, windowed = moves if transitions_counted else None, process.cures.window is not None
+    return Trajectories(moments, counts, last, kept, chosen, steps, fixed_at if windowed else None)
 
 
 def generate_text(

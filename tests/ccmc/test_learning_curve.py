@@ -7,7 +7,7 @@ import pytest
 
 from theory.ccmc.data import draw
 from theory.ccmc.parameters import Params
-from theory.ccmc.simulation.learning_curve import learning_curve
+from theory.ccmc.views.curves import learning_curve
 from theory.core.errors import Cancelled, DataError
 
 PARAMS = Params(chain="random", vocab_size=3, prompt_length=5)
@@ -25,7 +25,7 @@ def test_large_samples_are_at_the_constants() -> None:
 
 def test_zeros_are_refused_and_a_visitor_who_moves_on_stops_it() -> None:
     zeros = Params(transition=((0.5, 0.5), (1.0, 0.0)))
-    with pytest.raises(DataError, match="zeros"):
+    with pytest.raises(DataError, match="log P is infinite"):
         learning_curve(draw(zeros, 0), zeros, (300,), 2)
     with pytest.raises(Cancelled):
         learning_curve(draw(PARAMS, 0), PARAMS, (300,), 2, stop=lambda: True)

@@ -14,7 +14,7 @@ Ours; the paper (arXiv 2402.13512) has the two-token case.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations
 
@@ -72,14 +72,8 @@ class FixedPoints:
 
     def only(self, chosen: Booleans) -> FixedPoints:
         """The fixed points that ``chosen`` (F,) selects."""
-        return FixedPoints(
-            self.support[chosen],
-            self.shares[chosen],
-            self.rates[chosen],
-            self.exponents[chosen],
-            self.eigenvalues[chosen],
-            self.ties,
-        )
+        parts = ("support", "shares", "rates", "exponents", "eigenvalues")
+        return replace(self, **{name: getattr(self, name)[chosen] for name in parts})
 
 
 def fixed_points(transition: Floats) -> FixedPoints:

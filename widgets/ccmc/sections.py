@@ -13,7 +13,6 @@ from theory.ccmc.experiments.mapping import attend, head_of_layer
 from theory.ccmc.experiments.shown import SETTINGS, cured_texts, wins_by_count
 from theory.ccmc.mapping import ccmc_next, weights_of
 from theory.ccmc.problem import Chain
-from theory.ccmc.simulation.learning_curve import learning_curve
 from theory.core.errors import BenchError
 from theory.core.vocabulary import Stop
 from widgets.ccmc import figures
@@ -57,7 +56,7 @@ def measured(which: str, rested: Rested, stop: Stop) -> Dataset:
         case "winner_probability":
             return views.winner_probability(problem, found_in(wins_by_count, params, problem, stop))
         case "learning_error":
-            return learning_curve(problem, params, SIZES, LEARNERS, stop=stop)
+            return views.learning_curve(problem, params, SIZES, LEARNERS, stop=stop)
         case "transition_exponents":
             return views.transition_exponents(problem, rested.run.raw)
         case "cures":

@@ -6,7 +6,7 @@ Runs come from the experiments as raw Datasets, see :mod:`theory.ccmc.views.runs
 from __future__ import annotations
 
 from theory.ccmc.views.cures import cures, generated_text
-from theory.ccmc.views.curves import learning_error, winner_probability
+from theory.ccmc.views.curves import learning_curve, learning_error, winner_probability
 from theory.ccmc.views.pairs import coverage, transition_exponents
 from theory.ccmc.views.runs import all_shares
 from theory.ccmc.views.simplex import flow
@@ -19,6 +19,7 @@ __all__ = [
     "flow",
     "generated_text",
     "growth",
+    "learning_curve",
     "learning_error",
     "phases",
     "structure",

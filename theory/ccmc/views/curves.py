@@ -7,12 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 from xarray import Dataset
 
+from theory.ccmc.data import draw
+from theory.ccmc.experiments.learning import fits
 from theory.ccmc.experiments.shown import FIRST_COUNTS
 from theory.ccmc.fisher import information_of
-from theory.ccmc.problem import Chain, Floats
+from theory.ccmc.parameters import Params
+from theory.ccmc.problem import Chain, Floats, checked_positive
 from theory.ccmc.two_tokens import two_tokens
 from theory.ccmc.two_tokens import winner_probability as predicted_probability
 from theory.ccmc.views.runs import STATISTICS, bars, names_of
+from theory.core.runs import fetch
+from theory.core.vocabulary import Replicate, Stop
 from theory.shared.intervals import wilson
 
 
@@ -43,6 +48,26 @@ def winner_probability(chain: Chain, raw: Dataset | None = None) -> Dataset:
         won = [wilson(int((row > separatrix).sum()), len(row)) for row in shares]
         data["won"] = (("statistic", "count"), np.array(won).T, {"long_name": "runs that token 0 won"})
     return Dataset(data, coords={"count": counts, "statistic": STATISTICS})
+
+
+def learning_curve(
+    chain: Chain, params: Params, sizes: Sequence[int], replicates: int, *, stop: Stop = bool
+) -> Dataset:
+    """Errors and risks of ``replicates`` fits to each of ``sizes`` training prompts, drawn as ``params`` say.
+
+    Returns:
+        What :func:`learning_error` returns.
+
+    Raises:
+        DataError: P has zeros, so log P is infinite. Cancelled: ``stop()`` turned true.
+    """
+    checked_positive(chain.transition)
+    designed, found = chain, list[Dataset]()
+    for size in sizes:
+        brief = params.with_values(n_samples=size, replicates=replicates, sequences=None, labels=None)
+        designed = draw(brief, params.data_seed)
+        found += fetch(fits, brief, [Replicate(designed, 0)], stop=stop)[0]
+    return learning_error(sizes, found, designed)
 
 
 def learning_error(sizes: Sequence[int], raws: Sequence[Dataset], largest: Chain) -> Dataset:

@@ -10,6 +10,7 @@ from scipy.stats import t
 
 from theory.core.judge import judge, judge_check, judge_instances, quantile, ratio
 from theory.core.vocabulary import Assumption, Check, Verdict
+from theory.shared.statistics import mean_check
 
 INF = math.inf
 MET = (Assumption("fine", True, ""),)
@@ -182,3 +183,10 @@ def test_the_tally_counts():
     text = judge_instances(verdicts("holds", "holds", "outside_assumptions"), 32).explanation
     assert "Needs 2 more instances" in text
     assert "2 of 2 judged instances hold, 1 more were outside the assumptions." in text
+
+
+def test_one_sampled_replicate_decides_nothing() -> None:
+    check = mean_check("share", [0.9], (-0.1, 0.1), 0.2)
+    assert judge_check(check).status == "inconclusive"
+    assert "one replicate" in judge_check(check).explanation
+    assert judge_check(mean_check("share", [0.9, 0.91], (-0.1, 0.1), 0.2)).status == "fails"

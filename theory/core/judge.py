@@ -48,6 +48,9 @@ def judge_check(check: Check, n_checks: int = 1) -> JudgedCheck:
     span = _interval(low, high)
     if math.isnan(check.deviation) or not math.isfinite(spread) or any(map(math.isnan, check.allowance)):
         return JudgedCheck(check, "not_run", (low, high), f"{check.name}: the measurement gave no number.")
+    if check.replicates == 1 and math.isfinite(check.dof) and check.standard_error == 0:
+        alone = f"{check.name}: {shown} comes from one replicate, whose sampling error is unknown; needs 1 more seeds."
+        return JudgedCheck(check, "inconclusive", (-math.inf, math.inf), alone)
     if not low <= check.deviation <= high:
         return JudgedCheck(check, "fails", (low, high), f"{check.name}: {shown} lies outside {span}.")
     width = _width((low, high))

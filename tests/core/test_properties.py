@@ -15,6 +15,10 @@ from theory.core.parameters import Spec, parse, specs
 from theory.core.vocabulary import Room
 
 
+EXAMPLES, MANY = 8, 200
+"""Points per claim that every run tries, and that the audit tries."""
+
+
 def values_of(spec: Spec) -> st.SearchStrategy[object]:
     """Any value that a slider or a menu could take."""
     if spec.kind == "choice":
@@ -30,13 +34,13 @@ def points_of(room: Room) -> st.SearchStrategy[dict[str, object]]:
     return st.fixed_dictionaries({}, optional=free)
 
 
-@pytest.mark.parametrize("claim", catalog.claims(), ids=lambda claim: claim.id)
-def test_prediction_is_defined_everywhere(claim: Any) -> None:
+def examine(claim: Any, examples: int) -> None:
+    """Try a claim at random points of its room's sliders."""
     room = catalog.room_of(claim)
 
-    @settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=examples, suppress_health_check=[HealthCheck.too_slow])
     @given(values=points_of(room))
-    def examine(values: dict[str, object]) -> None:
+    def at(values: dict[str, object]) -> None:
         given_params: Any = parse(room.Params, {**claim.defaults, **values})
         for name, (low, high) in room.bounds(given_params).items():  # what the sliders do
             if (value := getattr(given_params, name)) is not None:
@@ -57,4 +61,15 @@ def test_prediction_is_defined_everywhere(claim: Any) -> None:
                 missing = variable.dtype.kind == "f" and bool(np.isnan(variable.values).any())
                 assert not missing or variable.attrs.get("missing_allowed"), variable.name
 
-    examine()
+    at()
+
+
+@pytest.mark.parametrize("claim", catalog.claims(), ids=lambda claim: claim.id)
+def test_prediction_is_defined_everywhere(claim: Any) -> None:
+    examine(claim, EXAMPLES)
+
+
+@pytest.mark.audit
+@pytest.mark.parametrize("claim", catalog.claims(), ids=lambda claim: claim.id)
+def test_prediction_is_defined_at_many_more_points(claim: Any) -> None:
+    examine(claim, MANY)

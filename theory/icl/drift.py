@@ -74,10 +74,7 @@ def h3_optimum(task_corr: Floats, query_corr: Floats, eigenvalues: npt.ArrayLike
     unit = query_corr / strength
     sizes, basis = np.linalg.eigh(task_corr)
     seen = basis.T @ unit
-    left = query_corr - basis @ np.where(sizes > CORRELATION * len(sizes), basis.T @ query_corr, 0.0)
-    known = np.divide((strength * seen) ** 2, sizes, out=np.zeros_like(sizes), where=sizes > CORRELATION * len(sizes))
-    if sizes[0] < -CORRELATION * len(sizes) or np.abs(left).max() > 1e-6 or known.sum() > 1 + 1e-6:
-        raise ParameterError("task_corr", task_corr, "correlations, with those of the query positive semidefinite")
+    _check_joint(sizes, strength * seen)
     scalar = float(values.max())
     for _ in range(ROUNDS):
         omega = seen / ((sizes + 1) * scalar + power)
@@ -144,6 +141,15 @@ def _checked(task_corr: Floats, query_corr: Floats, eigenvalues: npt.ArrayLike, 
         raise ParameterError("task_corr", task_corr, f"a symmetric matrix of shape {shape} with 1 on its diagonal")
     values = checked("eigenvalues", eigenvalues, 0)
     return values, float(values.sum()) + float(checked("sigma2", sigma2, 0))
+
+
+def _check_joint(sizes: Floats, seen: Floats) -> None:
+    """Whether R, of eigenvalues ``sizes`` (n,), and r, ``seen`` (n,) in its eigenbasis, are correlations together."""
+    rounding = CORRELATION * len(sizes)
+    known = float(np.sum(np.divide(seen**2, sizes, out=np.zeros_like(sizes), where=sizes > rounding)))
+    beyond = float(np.abs(seen[sizes <= rounding]).max(initial=0.0))
+    if sizes[0] < -rounding or known > 1.001 or beyond > 2 * rounding**0.5:
+        raise ParameterError("task_corr", "R", "positive semidefinite, also with the query's correlations r added")
 
 
 def _bottom(values: Floats, quadratic: float, square: float, power: float) -> Floats:

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from theory.core import catalog
 from theory.core.errors import ParameterError
-from theory.core.parameters import Spec, parse, specs
+from theory.core.parameters import Spec, parse, restricted, specs
 from theory.core.vocabulary import Room
-
 
 EXAMPLES, MANY = 8, 200
 """Points per claim that every run tries, and that the audit tries."""
@@ -51,11 +50,12 @@ def examine(claim: Any, examples: int) -> None:
         except ParameterError as error:
             assert error.parameter in room.Params.model_fields and error.allowed
             return
-        assumptions = claim.assumptions(params, problem)
-        prediction = claim.predict(params, problem)
+        visible = restricted(params, claim.uses, claim.id)  # what is not declared cannot be read, wherever one stands
+        assumptions = claim.assumptions(visible, problem)
+        prediction = claim.predict(visible, problem)
         assert all(assumption.name and assumption.detail for assumption in assumptions)
         for rival in claim.rivals:  # a wrong formula may be anything, but judging it must not stop the check
-            rival.predict(params, problem)
+            rival.predict(visible, problem)
         if all(assumption.holds for assumption in assumptions):
             for variable in prediction.data_vars.values():
                 missing = variable.dtype.kind == "f" and bool(np.isnan(variable.values).any())

@@ -14,7 +14,7 @@ import pytest
 from theory.core import bench, catalog
 from theory.core.compare import ALLOWANCE, STANDARD_ERROR, shared_variables
 from theory.core.instances import judge_all
-from theory.core.parameters import specs
+from theory.core.parameters import restricted, specs
 from theory.core.report import check_document, prediction_document
 from theory.core.store import Store
 from theory.core.vocabulary import AnyClaim as Claim
@@ -147,8 +147,9 @@ def test_slider_ends_neither_crash_nor_give_nan(claim: Claim) -> None:
                 assert error.parameter in str(error)
                 continue
             problem = home.draw(params, params.data_seed)
-            assumptions = claim.assumptions(params, problem)
-            prediction = claim.predict(params, problem)
+            visible = restricted(params, claim.uses, claim.id)
+            assumptions = claim.assumptions(visible, problem)
+            prediction = claim.predict(visible, problem)
             if all(assumption.holds for assumption in assumptions):
                 for variable in prediction.data_vars.values():
                     values = variable.values

@@ -20,17 +20,18 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 STORE = pytest.StashKey[Path]()
 OpenPage = Callable[..., Page]
-Contexts = dict[tuple[str, int, int], BrowserContext]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Results of a test run never meet a person's own: doctests included, hence no fixture."""
-    config.stash[STORE] = Path(tempfile.mkdtemp(prefix="theorem-bench-"))
-    os.environ["THEOREM_BENCH_STORE"] = str(config.stash[STORE])
+    """Results of a test run never meet a person's own: doctests included, hence no fixture. Its workers share them."""
+    if not hasattr(config, "workerinput"):
+        config.stash[STORE] = Path(tempfile.mkdtemp(prefix="theorem-bench-"))
+        os.environ["THEOREM_BENCH_STORE"] = str(config.stash[STORE])
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    shutil.rmtree(config.stash[STORE], ignore_errors=True)
+    if STORE in config.stash:
+        shutil.rmtree(config.stash[STORE], ignore_errors=True)
 
 
 @pytest.fixture
@@ -60,35 +61,33 @@ def browser(browser_path: Path) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def app(tmp_path_factory: pytest.TempPathFactory, browser_path: Path) -> Iterator[chromium.App]:
-    """The app as ``make app`` starts it, on a free port, with an empty store."""
-    with chromium.serve(tmp_path_factory.mktemp("app") / "store") as served:
+def app(browser_path: Path) -> Iterator[chromium.App]:
+    """The app as ``make app`` starts it, on a free port; its store holds what the app computed in this test run."""
+    # Not the tests' own store: what a page shows must have been computed by a page.
+    with chromium.serve(Path(os.environ["THEOREM_BENCH_STORE"]) / "app") as served:
         yield served
 
 
 @pytest.fixture(scope="module")
-def contexts(browser: Browser) -> Contexts:
-    """Browser contexts by scheme, width and height: pages of one context share marimo's scripts, once loaded."""
-    return {}
+def context(browser: Browser) -> BrowserContext:
+    """Pages of one context share marimo's scripts, once loaded."""
+    # Animations, drawn without a graphics card, would take the processor from the experiments.
+    return browser.new_context(reduced_motion="reduce")
 
 
-@pytest.fixture
-def open_page(browser: Browser, contexts: Contexts, app: chromium.App) -> Iterator[OpenPage]:
+def _opening(context: BrowserContext, app: chromium.App) -> Iterator[OpenPage]:
     """Open a page: ``open_page("/next_token", scheme="dark", width=400, preset="slow_tie")``."""
     pages: list[Page] = []
 
     def opened(
         path: str = "/", *, scheme: str = "light", width: int = 1400, height: int = 900, **query: object
     ) -> Page:
-        kind = scheme, width, height
-        if kind not in contexts:
-            # Animations, drawn without a graphics card, would take the processor from the experiments.
-            contexts[kind] = browser.new_context(
-                color_scheme=scheme, viewport={"width": width, "height": height}, reduced_motion="reduce"
-            )
-        pages.append(contexts[kind].new_page())
-        pages[-1].goto(app.url(path, **query))
-        return pages[-1]
+        page = context.new_page()
+        pages.append(page)
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=scheme)
+        page.goto(app.url(path, **query))
+        return page
 
     yield opened
     for page in pages:
@@ -96,3 +95,7 @@ def open_page(browser: Browser, contexts: Contexts, app: chromium.App) -> Iterat
         page.evaluate("() => localStorage.clear()")
         page.context.clear_cookies()
         page.close()
+
+
+open_page = pytest.fixture(_opening)
+open_once = pytest.fixture(_opening, scope="module", name="open_once")

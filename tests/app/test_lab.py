@@ -29,6 +29,7 @@ def test_committed_notebook_is_what_the_script_writes(room: str) -> None:
     assert {PLOTLY, WIDGET} <= set(kinds(committed))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("room", catalog.room_ids())

@@ -122,6 +122,7 @@ def check_page(page: str) -> None:
     assert re.search(r'role="img" aria-label="[^"]{30,}"', page)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BUILDERS)
 def test_every_figure_exports(name: str, renderer: Renderer) -> None:
     width = COLUMN_INCHES if name == "loss_gap" else PAGE_INCHES
@@ -135,6 +136,7 @@ def test_every_figure_exports(name: str, renderer: Renderer) -> None:
     assert theme.figure_text(figures(False)[name]) in files["caption.txt"].decode()
 
 
+@pytest.mark.slow
 def test_export_of_a_check_can_be_cited_and_repeated(renderer: Renderer) -> None:
     found, shown = result(), case("rock_paper_scissors")
     data = {"curves": views.curves(shown.solution, shown.last, shown.raw)}

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Locator, Page, expect
+
+from widgets.kit.controls import VISITOR_KEYS
 
 OpenPage = Callable[..., Page]
 SECONDS = 90_000
@@ -19,13 +22,31 @@ def opened(open_page: OpenPage, room: str, **options: object) -> Page:
     """The room's page with its picture and its final verdict."""
     page = open_page(f"/{room}/", **options)
     expect_picture(page)
-    expect(page.locator(".bench-verdict")).to_contain_text(DONE, timeout=SECONDS)
+    expect_verdict(page)
     return page
+
+
+def said(address: str) -> dict[str, list[str]]:
+    """What an address says about what is shown, not about who looks."""
+    return {key: value for key, value in parse_qs(urlsplit(address).query).items() if key not in VISITOR_KEYS}
+
+
+def reset(page: Page, home: dict[str, list[str]]) -> None:
+    """Bring a page back to what its bare address shows, where the address says ``home``, with the final verdict."""
+    if said(page.url) != home:
+        page.get_by_role("button", name="Reset", exact=True).click()
+        page.wait_for_url(lambda address: said(address) == home)
+    expect_verdict(page)
 
 
 def expect_picture(page: Page) -> None:
     """Wait for the opening picture."""
     expect(page.locator("#play bench-figure svg").first).to_be_visible(timeout=SECONDS)
+
+
+def expect_verdict(page: Page) -> None:
+    """Wait for the final verdict."""
+    expect(page.locator(".bench-verdict")).to_contain_text(DONE, timeout=SECONDS)
 
 
 def slider(page: Page, label: str) -> Locator:

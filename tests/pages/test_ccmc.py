@@ -7,27 +7,19 @@ import json
 import zipfile
 
 import numpy as np
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.pages import talk
-from tests.pages.talk import SECONDS, OpenPage
+from tests.pages.talk import SECONDS
+
+pytestmark = pytest.mark.slow
 
 ROOM = "ccmc"
 JUDGED = "Holds"
 
 
-def opened(open_page: OpenPage, **options: object) -> Page:
-    """The room with its verdict."""
-    return talk.opened(open_page, ROOM, **options)
-
-
-def test_a_visit_from_the_opening_to_the_export(open_page: OpenPage) -> None:
-    page = opened(open_page)
-    opens_with_theory_texts_and_the_real_layer(page)
-    the_export_is_a_zip_with_figure_numbers_and_claim(page)
-
-
-def opens_with_theory_texts_and_the_real_layer(page: Page) -> None:
+def test_opens_with_theory_texts_and_the_real_layer(page: Page) -> None:
     expect(page.locator(".bench-verdict")).to_contain_text(JUDGED)
     names = talk.traces(page)
     assert {"flow (theory)", "simulated runs", "echo (theory)", "attention layer"} <= set(names), names
@@ -35,20 +27,17 @@ def opens_with_theory_texts_and_the_real_layer(page: Page) -> None:
     assert talk.fits(page)
 
 
-def test_a_slider_moved_by_keyboard_changes_figure_verdict_and_address(open_page: OpenPage) -> None:
-    page = opened(open_page, claim="k2-phase-diagram")
-    before = page.locator(".bench-verdict").inner_text(), talk.traces(page)
-    talk.slider(page, "Odds after 0").focus()
-    page.keyboard.press("ArrowRight")
-    page.wait_for_url("**odds_first=**")
-    talk.wait_for_another_verdict(page, before[0])
-    value = page.evaluate("() => new URL(location).searchParams.get('odds_first')")
-    page.reload()
-    expect(page.locator("marimo-slider", has_text="Odds after 0")).to_contain_text(value, timeout=SECONDS)
+def choose_two_tokens(page: Page) -> None:
+    """From the page's own buttons and menu to the claim about two tokens, with its final verdict."""
+    page.get_by_role("button", name="Two tokens, one survives").click()
+    page.wait_for_url("**preset=coin**")
+    page.get_by_label("Claim").select_option(label="Two tokens have four fates")
+    page.wait_for_url("**claim=k2-phase-diagram**")
+    talk.expect_verdict(page)
 
 
-def test_the_matrix_is_edited_by_keyboard_and_turned_by_its_button(open_page: OpenPage) -> None:
-    page = opened(open_page, claim="k2-phase-diagram")
+def test_the_matrix_is_edited_by_keyboard_and_turned_by_its_button(page: Page) -> None:
+    choose_two_tokens(page)
     expect(page.locator(".simplex-row")).to_have_count(2)
     border = page.get_by_role("slider", name="border between 0 and 1 after 0")
     border.focus()
@@ -67,8 +56,7 @@ def test_the_matrix_is_edited_by_keyboard_and_turned_by_its_button(open_page: Op
     expect(talk.slider(page, "Odds after 0")).to_be_visible(timeout=SECONDS)
 
 
-def test_presets_keep_and_break_the_assumptions(open_page: OpenPage) -> None:
-    page = opened(open_page)
+def test_presets_keep_and_break_the_assumptions(page: Page) -> None:
     page.get_by_role("button", name="Two winners", exact=True).click()
     page.wait_for_url("**preset=two_winners**")
     page.get_by_role("button", name="Temperature 2 heals").click()
@@ -79,8 +67,7 @@ def test_presets_keep_and_break_the_assumptions(open_page: OpenPage) -> None:
     page.wait_for_url("**preset=echo_or_rally**")
 
 
-def test_a_cure_changes_the_text(open_page: OpenPage) -> None:
-    page = opened(open_page)
+def test_a_cure_changes_the_text(page: Page) -> None:
     card = page.locator(".bench-card", has_text="What it writes")
     expect(card.locator("section")).to_have_count(1)
     card.get_by_role("switch").first.click()
@@ -88,8 +75,7 @@ def test_a_cure_changes_the_text(open_page: OpenPage) -> None:
     expect(card).to_contain_text("Output temperature 2")
 
 
-def test_own_data_are_examined_and_bad_files_refused(open_page: OpenPage) -> None:
-    page = opened(open_page)
+def test_own_data_are_examined_and_bad_files_refused(page: Page) -> None:
     card = page.locator(".bench-card", has_text="A chain, a text or a log of your own")
     expect(card).to_contain_text("prompts of the last fifth, never learnt from", timeout=SECONDS)
     upload = card.locator("input[type=file]")
@@ -106,7 +92,7 @@ def test_own_data_are_examined_and_bad_files_refused(open_page: OpenPage) -> Non
     expect(card.get_by_role("alert")).to_contain_text("upload_binary", timeout=SECONDS)
 
 
-def the_export_is_a_zip_with_figure_numbers_and_claim(page: Page) -> None:
+def test_the_export_is_a_zip_with_figure_numbers_and_claim(page: Page) -> None:
     with page.expect_download(timeout=SECONDS) as found:
         page.locator(".bench-card", has_text="The same numbers elsewhere").get_by_text("talk picture").click()
     archive = zipfile.ZipFile(io.BytesIO(found.value.path().read_bytes()))
@@ -116,3 +102,16 @@ def the_export_is_a_zip_with_figure_numbers_and_claim(page: Page) -> None:
     assert claim["claim"] == "winner-sets"
     assert "transition" in json.dumps(claim["params"])
     assert b"ildiz2024selfattention" in archive.read("citation.bib")
+
+
+def test_a_slider_moved_by_keyboard_changes_figure_verdict_and_address(page: Page) -> None:
+    choose_two_tokens(page)
+    before = page.locator(".bench-verdict").inner_text(), talk.traces(page)
+    talk.slider(page, "Odds after 0").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url("**odds_first=**")
+    talk.wait_for_another_verdict(page, before[0])
+    assert "claim=k2-phase-diagram" in page.url
+    value = page.evaluate("() => new URL(location).searchParams.get('odds_first')")
+    page.reload()
+    expect(page.locator("marimo-slider", has_text="Odds after 0")).to_contain_text(value, timeout=SECONDS)

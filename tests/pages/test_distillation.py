@@ -8,27 +8,18 @@ import json
 import zipfile
 
 import numpy as np
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.pages import talk
-from tests.pages.talk import SECONDS, OpenPage
+from tests.pages.talk import SECONDS
+
+pytestmark = pytest.mark.slow
 
 ROOM = "distillation"
 
 
-def opened(open_page: OpenPage, **options: object) -> Page:
-    """The room with its verdict."""
-    return talk.opened(open_page, ROOM, **options)
-
-
-def test_a_visit_from_the_opening_to_the_export(open_page: OpenPage) -> None:
-    page = opened(open_page)
-    opens_with_theory_and_students_trained_on_sampled_data(page)
-    the_export_is_a_zip_with_figure_numbers_and_claim(page)
-    a_slider_moved_by_keyboard_changes_figure_verdict_and_address(page)
-
-
-def opens_with_theory_and_students_trained_on_sampled_data(page: Page) -> None:
+def test_opens_with_theory_and_students_trained_on_sampled_data(page: Page) -> None:
     expect(page.locator(".bench-verdict")).to_contain_text("Holds")
     found = talk.traces(page)
     theory, points = found["best teacher (theory)"], found["best teacher (trained students)"]
@@ -39,24 +30,7 @@ def opens_with_theory_and_students_trained_on_sampled_data(page: Page) -> None:
     assert talk.fits(page)
 
 
-def a_slider_moved_by_keyboard_changes_figure_verdict_and_address(page: Page) -> None:
-    before, judged = talk.traces(page), page.locator(".bench-verdict").inner_text()
-    talk.slider(page, "Samples n").focus()
-    for _ in range(3):
-        page.keyboard.press("ArrowLeft")
-    page.wait_for_url("**n_samples=**")
-    talk.wait_for_another_verdict(page, judged)
-    after = talk.traces(page)
-    assert after["here"][0][0] < before["here"][0][0]
-    assert after["best teacher (factor)"][1] != before["best teacher (factor)"][1]
-    assert after["best teacher (theory)"] == before["best teacher (theory)"]
-    value = page.evaluate("() => new URL(location).searchParams.get('n_samples')")
-    page.reload()
-    expect(page.locator("marimo-slider", has_text="Samples n")).to_contain_text(value, timeout=SECONDS)
-
-
-def test_the_measured_curve_follows_the_noise_without_new_fits(open_page: OpenPage) -> None:
-    page = opened(open_page)
+def test_the_measured_curve_follows_the_noise_without_new_fits(page: Page) -> None:
     name = "true labels (trained students)"
     before = talk.traces(page)[name]
     talk.slider(page, "Label noise").focus()
@@ -67,8 +41,7 @@ def test_the_measured_curve_follows_the_noise_without_new_fits(open_page: OpenPa
     assert all(now > then for now, then in zip(after[1], before[1], strict=True))
 
 
-def test_presets_keep_and_break_the_assumptions(open_page: OpenPage) -> None:
-    page = opened(open_page)
+def test_presets_keep_and_break_the_assumptions(page: Page) -> None:
     page.get_by_role("button", name="Nothing to gain", exact=True).click()
     page.wait_for_url("**preset=isotropic**")
     expect(page.locator("#play")).to_contain_text("nothing gained", timeout=SECONDS)
@@ -80,20 +53,18 @@ def test_presets_keep_and_break_the_assumptions(open_page: OpenPage) -> None:
     page.wait_for_url(lambda url: "preset" not in url)
 
 
-def test_every_figure_of_the_tests_is_shown(open_page: OpenPage) -> None:
+def test_every_figure_of_the_tests_is_shown(page: Page) -> None:
     said = {"How much can be gained": "spectrum exponents", "A fitted teacher": "fitted teacher", "Exponents": "slopes"}
-    talk.expect_test_figures(opened(open_page, n_features=100, n_samples=30), said)
+    talk.expect_test_figures(page, said)
 
 
-def test_the_table_of_the_paper_is_filled_in(open_page: OpenPage) -> None:
-    page = opened(open_page)
+def test_the_table_of_the_paper_is_filled_in(page: Page) -> None:
     card = page.locator(".bench-card", has_text="The setting of the paper's first figure")
     expect(card.locator("tr")).to_have_count(8, timeout=SECONDS)
     expect(card).to_contain_text("0.1194 / 0.1")
 
 
-def test_own_features_are_examined_and_bad_files_refused(open_page: OpenPage) -> None:
-    page = opened(open_page)
+def test_own_features_are_examined_and_bad_files_refused(page: Page) -> None:
     card = page.locator(".bench-card", has_text="Features of your own")
     expect(card).to_contain_text("What the best teacher does", timeout=SECONDS)
     upload = card.locator("input[type=file]")
@@ -116,7 +87,7 @@ def test_own_features_are_examined_and_bad_files_refused(open_page: OpenPage) ->
     expect(card.get_by_role("alert")).to_contain_text("upload_binary", timeout=SECONDS)
 
 
-def the_export_is_a_zip_with_figure_numbers_and_claim(page: Page) -> None:
+def test_the_export_is_a_zip_with_figure_numbers_and_claim(page: Page) -> None:
     with page.expect_download(timeout=SECONDS) as found:
         page.locator(".bench-card", has_text="The same numbers elsewhere").get_by_text("talk picture").click()
     archive = zipfile.ZipFile(io.BytesIO(found.value.path().read_bytes()))
@@ -128,3 +99,19 @@ def the_export_is_a_zip_with_figure_numbers_and_claim(page: Page) -> None:
     [now] = [float(row["value"]) for row in rows if row["variable"] == "now" and row["arm"] == "strong"]
     assert abs(now - 0.1194) < 1e-3
     assert b"ildiz2025distillation" in archive.read("citation.bib")
+
+
+def test_a_slider_moved_by_keyboard_changes_figure_verdict_and_address(page: Page) -> None:
+    before, judged = talk.traces(page), page.locator(".bench-verdict").inner_text()
+    talk.slider(page, "Samples n").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+    page.wait_for_url("**n_samples=**")
+    talk.wait_for_another_verdict(page, judged)
+    after = talk.traces(page)
+    assert after["here"][0][0] < before["here"][0][0]
+    assert after["best teacher (factor)"][1] != before["best teacher (factor)"][1]
+    assert after["best teacher (theory)"] == before["best teacher (theory)"]
+    value = page.evaluate("() => new URL(location).searchParams.get('n_samples')")
+    page.reload()
+    expect(page.locator("marimo-slider", has_text="Samples n")).to_contain_text(value, timeout=SECONDS)

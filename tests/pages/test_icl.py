@@ -8,27 +8,18 @@ import json
 import zipfile
 
 import numpy as np
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.pages import talk
-from tests.pages.talk import SECONDS, OpenPage, slider, traces
+from tests.pages.talk import SECONDS, slider, traces
+
+pytestmark = pytest.mark.slow
 
 ROOM = "icl"
 
 
-def opened(open_page: OpenPage, **options: object) -> Page:
-    """The room with its verdict."""
-    return talk.opened(open_page, ROOM, **options)
-
-
-def test_a_visit_from_the_opening_to_the_export(open_page: OpenPage) -> None:
-    page = opened(open_page)
-    opens_with_the_bowl_and_layers_that_land_in_it(page)
-    the_export_is_a_zip_with_figure_numbers_and_claim(page)
-    a_slider_moved_by_keyboard_changes_figure_verdict_and_address(page)
-
-
-def opens_with_the_bowl_and_layers_that_land_in_it(page: Page) -> None:
+def test_opens_with_the_bowl_and_layers_that_land_in_it(page: Page) -> None:
     expect(page.locator(".bench-verdict")).to_contain_text("Holds")
     found = traces(page)
     best = np.array(found["best step (theory)"])[:, 0]
@@ -45,13 +36,15 @@ def opens_with_the_bowl_and_layers_that_land_in_it(page: Page) -> None:
     assert talk.fits(page)
 
 
-def test_the_crossing_beyond_which_retrieval_hurts_is_shown(open_page: OpenPage) -> None:
-    page = opened(open_page, preset="retrieval_hurts")
-    expect(page.locator("#play")).to_contain_text("retrieval hurts beyond n = 21.5")
+def test_the_crossing_beyond_which_retrieval_hurts_is_shown(page: Page) -> None:
+    page.get_by_role("button", name="Retrieval that hurts").click()
+    page.wait_for_url("**preset=retrieval_hurts**")
+    expect(page.locator("#play")).to_contain_text("retrieval hurts beyond n = 21.5", timeout=SECONDS)
+    talk.expect_verdict(page)
     assert "floor (theory)" in traces(page)
 
 
-def test_every_figure_of_the_tests_is_shown(open_page: OpenPage) -> None:
+def test_every_figure_of_the_tests_is_shown(page: Page) -> None:
     said = {
         "Retrieval, and where it hurts": "Retrieval hurts beyond",
         "The bowl and its curvatures": "condition number",
@@ -62,24 +55,10 @@ def test_every_figure_of_the_tests_is_shown(open_page: OpenPage) -> None:
         "Linear and softmax attention": "Risk of softmax",
         "Another length than in training": "Trained at 10 examples",
     }
-    talk.expect_test_figures(opened(open_page, dim=3), said)
+    talk.expect_test_figures(page, said)
 
 
-def a_slider_moved_by_keyboard_changes_figure_verdict_and_address(page: Page) -> None:
-    before, judged = traces(page), page.locator(".bench-verdict").inner_text()
-    slider(page, "Context length").focus()
-    for _ in range(3):
-        page.keyboard.press("ArrowRight")
-    page.wait_for_url("**context_length=**")
-    talk.wait_for_another_verdict(page, judged)
-    assert traces(page) != before
-    value = page.evaluate("() => new URL(location).searchParams.get('context_length')")
-    page.reload()
-    expect(page.locator("marimo-slider", has_text="Context length")).to_contain_text(value, timeout=SECONDS)
-
-
-def test_presets_keep_and_break_the_assumptions(open_page: OpenPage) -> None:
-    page = opened(open_page)
+def test_presets_keep_and_break_the_assumptions(page: Page) -> None:
     page.get_by_role("button", name="Tasks with a mean", exact=True).click()
     page.wait_for_url("**preset=task_with_a_mean**")
     assert "claim=" not in page.url
@@ -99,8 +78,7 @@ def tasks_file() -> bytes:
     return "\n".join(lines).encode()
 
 
-def test_own_data_are_examined_and_bad_files_refused(open_page: OpenPage) -> None:
-    page = opened(open_page)
+def test_own_data_are_examined_and_bad_files_refused(page: Page) -> None:
     card = page.locator(".bench-card", has_text="Covariances or tasks of your own")
     expect(card).to_contain_text("Where LoRA should act", timeout=SECONDS)
     upload = card.locator("input[type=file]")
@@ -122,7 +100,7 @@ def test_own_data_are_examined_and_bad_files_refused(open_page: OpenPage) -> Non
     expect(card).to_contain_text("risk on the new tasks", timeout=SECONDS)
 
 
-def the_export_is_a_zip_with_figure_numbers_and_claim(page: Page) -> None:
+def test_the_export_is_a_zip_with_figure_numbers_and_claim(page: Page) -> None:
     with page.expect_download(timeout=SECONDS) as found:
         page.locator(".bench-card", has_text="The same numbers elsewhere").get_by_text("talk picture").click()
     archive = zipfile.ZipFile(io.BytesIO(found.value.path().read_bytes()))
@@ -131,3 +109,16 @@ def the_export_is_a_zip_with_figure_numbers_and_claim(page: Page) -> None:
     claim = json.loads(archive.read("claim.json"))
     assert claim["claim"] == "icl-pgd-equivalence"
     assert b"li2024finegrained" in archive.read("citation.bib")
+
+
+def test_a_slider_moved_by_keyboard_changes_figure_verdict_and_address(page: Page) -> None:
+    before, judged = traces(page), page.locator(".bench-verdict").inner_text()
+    slider(page, "Context length").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_url("**context_length=**")
+    talk.wait_for_another_verdict(page, judged)
+    assert traces(page) != before
+    value = page.evaluate("() => new URL(location).searchParams.get('context_length')")
+    page.reload()
+    expect(page.locator("marimo-slider", has_text="Context length")).to_contain_text(value, timeout=SECONDS)

@@ -139,7 +139,9 @@ def _parameters_squared(params: Params, chain: Chain) -> Dataset:
 def _trace_inverted(params: Params, chain: Chain) -> Dataset:
     found = information_of(chain)
     inverted = found.rank**2 / max(float(found.spectrum.sum()), 1e-300)
-    return _error(chain, inverted, inverted * float(_constants(params, chain).weights_constant) / found.constant)
+    return _error(
+        chain, inverted, inverted * float(_constants(params, chain).weights_constant) / max(found.constant, 1e-300)
+    )
 
 
 def _every_token_present(chain: Chain) -> Information:

@@ -37,6 +37,8 @@ LONGEST_TITLE = 44
 """Letters of a panel's title."""
 SIGMAS = 4.0
 """Standard errors that a bar is long, to either side."""
+ROUNDING = 1e-12
+"""Differences up to this size are none."""
 DECADES = 2.0
 """Coordinates that span more powers of ten than this are drawn on a logarithmic axis."""
 
@@ -78,17 +80,16 @@ def claim_picture(
 ) -> go.Figure:
     """Prediction and, when there is one, measurement: a panel for each of the first two variables."""
     names = _drawn(prediction, measured, rivals or {})[:PANELS]
-    drawing = Drawing()
-    said: list[str] = []
+    drawing, share = Drawing(), 1 / max(1, len(names))
+    said, reach = "", 16.0
     for at, name in enumerate(names):
         axis = "" if at == 0 else str(at + 1)
-        sentence, reach = _panel(drawing, axis, prediction[name], _beside(name, measured), rivals or {}, dark)
-        share = 1 / len(names)
-        left, right = (TICKS / PAGE if at else 0.0), (0.0 if narrow else reach / PAGE)
+        sentence, wide = _panel(drawing, axis, prediction[name], _beside(name, measured), rivals or {}, dark)
+        left, right = (TICKS / PAGE if at else 0.0), (0.0 if narrow else wide / PAGE)
         drawing.update_layout(**{f"xaxis{axis}": {"domain": [at * share + left, (at + 1) * share - right]}})
-        said.append(sentence)
-    drawing.update_layout(margin={"l": TICKS, "r": 120 if narrow else 16})
-    alt = f"{title}. {' '.join(said)}" if said else f"{title}. Nothing of it can be drawn as numbers."
+        said, reach = f"{said} {sentence}", max(reach, wide)
+    drawing.update_layout(margin={"l": TICKS, "r": reach if narrow else 16})
+    alt = f"{title}.{said or ' Nothing of it can be drawn as numbers.'}"
     return drawing.figure(alt, dark, f"claim {title}", stacked=narrow)
 
 
@@ -99,7 +100,7 @@ def _drawn(prediction: Dataset, measured: Dataset | None, rivals: Mapping[str, D
         names = [str(n) for n, v in prediction.data_vars.items() if "not_measured" not in v.attrs]
         names = [name for name in names if not name.endswith(ALLOWANCE)]
     names = [n for n in names if prediction[n].dtype.kind in "fiub" and np.isfinite(_numbers(prediction[n])).any()]
-    return sorted(names, key=lambda name: -len(_wrong(prediction[name], rivals)))
+    return sorted(names, key=lambda n: (-len(_wrong(prediction[n], rivals)), not np.any(_numbers(prediction[n]))))
 
 
 def _wrong(predicted: DataArray, rivals: Mapping[str, Dataset]) -> dict[str, DataArray]:
@@ -135,7 +136,7 @@ def _panel(
     ordered = along in predicted.coords or predicted.size <= CATEGORIES
     if predicted.ndim > 2 or not ordered or (predicted.ndim == 2 and min(predicted.shape) > CURVES):
         curves = _against(predicted, found)
-        titles, ticks = (f"predicted {label}", f"measured {label}"), None
+        titles, ticks = ("predicted", f"measured {label}"), None
     else:
         curves = _along(predicted, found, wrong, along)
         titles, ticks = (along.replace("_", " "), label), _words(predicted, along)
@@ -147,7 +148,8 @@ def _panel(
     x = np.concatenate([curve.x for curve in curves])
     log = bool(ticks is None and predicted.ndim <= 1 and x.min() > 0 and np.log10(x.max() / x.min()) > DECADES)
     start, end = (np.log10([x.min(), x.max()]) if log else np.array([x.min(), x.max()])).tolist()
-    room = 0.03 * ((end - start) or 1.0)
+    room = (0.12 if ticks else 0.03) * ((end - start) or 1.0)
+    whole = ticks is None and float(np.ptp(x)) <= CATEGORIES and bool((x == np.round(x)).all())
     ends = [named for named in _names(curves, colours) if np.isfinite(named[0])]
     labels = theme.end_labels(*map(list, zip(*ends, strict=True)), (low, high)) if ends else []
     for label_at in labels:
@@ -165,7 +167,7 @@ def _panel(
     across: dict[str, object] = {"range": [start - room, end + room], "title": {"text": titles[0]}}
     across |= {"anchor": f"y{axis}", "type": "log" if log else "linear"}
     across |= {"tickvals": list(range(len(ticks))), "ticktext": ticks} if ticks is not None else {}
-    across |= {"dtick": 1, "exponentformat": "power"} if log else {}
+    across |= {"dtick": 1, "exponentformat": "power"} if log or whole else {}
     drawing.add_annotation(
         x=0,
         y=1,
@@ -178,7 +180,7 @@ def _panel(
         showarrow=False,
         font={"size": theme.TICK_SIZE, "color": theme.palette(dark).muted},
     )
-    up = {"range": [low, high], "anchor": f"x{axis}"}
+    up = {"range": [low, high], "anchor": f"x{axis}", "exponentformat": "e"}
     drawing.update_layout(**{f"xaxis{axis}": across, f"yaxis{axis}": up})
     reach = max((theme.text_width(found.text, theme.SMALL_SIZE) for found in labels), default=0.0)
     return _sentence(label, curves[0]), reach + 8
@@ -191,20 +193,16 @@ def _along(
     rows = [dim for dim in predicted.dims if dim != along]
     count = int(predicted.sizes[rows[0]]) if rows else 1
 
-    def row(values: DataArray | None, at: int) -> Floats | None:
-        if values is None:
-            return None
+    def row(values: DataArray, at: int) -> Floats:
         kept = values.transpose(*predicted.dims)
         return np.atleast_1d(_numbers(kept.isel({rows[0]: at}) if rows else kept))
 
     curves: list[Curve] = []
     for at in range(count):
-        line = row(predicted, at)
-        assert line is not None
+        measured, error = (None if values is None else row(values, at) for values in found)
         others = {name: row(values, at) for name, values in wrong.items()} if count == 1 else {}
         label = f"{predicted[rows[0]].values[at]}" if rows else ""
-        kept = {name: values for name, values in others.items() if values is not None}
-        curves.append(Curve(label, _positions(predicted, along), line, row(found[0], at), row(found[1], at), kept))
+        curves.append(Curve(label, _positions(predicted, along), row(predicted, at), measured, error, others))
     return curves
 
 
@@ -252,10 +250,7 @@ def _draw(drawing: Drawing, curve: Curve, colour: str, dark: bool, axes: dict[st
 
 def _names(curves: Sequence[Curve], colours: Sequence[str]) -> list[tuple[float, str, str]]:
     """What stands at the ends of lines: each curve's row, "theory" for a single one, and the rivals."""
-    ends = [
-        (float(c.predicted[-1]), _short(c.label or "theory"), colour)
-        for c, colour in zip(curves, colours, strict=False)
-    ]
+    ends = [(float(c.predicted[-1]), _short(c.label or "theory"), hue) for c, hue in zip(curves, colours, strict=False)]
     return ends + [(float(v[-1]), _short(f"× {name}"), theme.VERMILION) for c in curves for name, v in c.rivals.items()]
 
 
@@ -283,13 +278,13 @@ def _numbers(values: DataArray) -> Floats:
 
 
 def _span(parts: Sequence[Floats | None]) -> tuple[float, float]:
-    """A range that shows everything finite."""
+    """A range that shows everything finite, and no difference where there is none but of rounding."""
     values = np.concatenate([part.ravel() for part in parts if part is not None])
     values = values[np.isfinite(values)]
     if not values.size:
         return 0.0, 1.0
     low, high = float(values.min()), float(values.max())
-    room = 0.08 * ((high - low) or abs(high) or 1.0)
+    room = 0.08 * next((size for size in (high - low, abs(high)) if size > ROUNDING), 1.0)
     return low - room, high + room
 
 

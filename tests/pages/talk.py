@@ -88,6 +88,12 @@ def wait_for_another_verdict(page: Page, before: str) -> None:
     )
 
 
+def expect_claim_picture(page: Page) -> None:
+    """Wait for the picture of the claim that the menu names, in the section *Test*."""
+    title = page.get_by_label("Claim").evaluate("menu => menu.selectedOptions[0].text")
+    expect(page.locator(f"[data-bench-alt^='{title}.'] .js-plotly-plot")).to_be_visible(timeout=SECONDS)
+
+
 def expect_test_figures(page: Page, said: dict[str, str]) -> None:
     """Choose each figure of the section *Test* by its name in turn; its text alternative contains what it shows."""
     card = page.locator(".bench-card", has_text="Every check and every rival")

@@ -60,6 +60,7 @@ def check_look(page: Page, scheme: str) -> None:
     page.wait_for_selector("marimo-plotly .js-plotly-plot", timeout=SECONDS)
     talk.expect_verdict(page)
     talk.expect_picture(page)
+    talk.expect_claim_picture(page)
     assert page.locator("iframe").count() == 0
     assert talk.fits(page)
     page.set_viewport_size({"width": 1600, "height": 900})

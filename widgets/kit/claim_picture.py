@@ -166,7 +166,8 @@ def _panel(
         )
     across: dict[str, object] = {"range": [start - room, end + room], "title": {"text": titles[0]}}
     across |= {"anchor": f"y{axis}", "type": "log" if log else "linear"}
-    across |= {"tickvals": list(range(len(ticks))), "ticktext": ticks} if ticks is not None else {}
+    words = {"tickvals": list(range(len(ticks or ()))), "ticktext": ticks, "ticklabelstandoff": 4}
+    across |= words if ticks is not None else {}
     across |= {"dtick": 1, "exponentformat": "power"} if log or whole else {}
     drawing.add_annotation(
         x=0,

@@ -83,3 +83,9 @@ def test_infinite_trace_or_signal_is_refused() -> None:
         local_slopes("exponential", 0.1, 1.0, np.array([100.0]))
     with pytest.raises(ParameterError, match="n_samples"):
         learning_curves(EIGENVALUES, SIGNAL, np.array([300.0]))
+
+
+def test_slopes_of_steep_spectra_under_slow_signals_are_finite() -> None:
+    """The sums then reach so many features that the last eigenvalues are below what float64 holds."""
+    found = local_slopes("power", 3.0, 1.125, np.array([1e5]))
+    assert all(np.isfinite(found[arm]).all() for arm in ("strong", "mask", "optimal"))

@@ -206,7 +206,7 @@ def _infinite_risks(spectrum: str, decay: float, signal_exponent: float, n_sampl
     def solved(cuts: list[float]) -> tuple[Floats, Floats, Stats]:
         nodes, weights = power_law_nodes(slowest, math.inf, cuts)
         if spectrum == "power":
-            eigenvalues = (nodes / n_samples) ** -decay
+            eigenvalues = np.maximum((nodes / n_samples) ** -decay, np.finfo(np.float64).tiny)  # steep tails underflow
         else:  # in units of the eigenvalue at n, which itself would underflow
             eigenvalues = np.exp(np.clip(-decay * (nodes - n_samples), -600, 600))
         return nodes, weights, stats(eigenvalues, n_samples, 0.0, weights, start=1.0)

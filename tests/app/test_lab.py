@@ -10,6 +10,8 @@ from theory.core import catalog
 from theory.core.parameters import specs
 from widgets.kit import jupyter
 
+pytestmark = pytest.mark.slow
+
 PLOTLY = "application/vnd.plotly.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 

@@ -12,6 +12,8 @@ from theory.core import catalog
 from widgets.kit.page import Shown
 from widgets.kit.panel import Run
 
+pytestmark = pytest.mark.slow
+
 SECTIONS = ("Statement", "Play", "Test", "Break it", "Why", "Your data", "Export")
 TRACES = {
     "next_token": {"trained model", "attention layer"},

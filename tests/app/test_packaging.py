@@ -136,6 +136,7 @@ def test_supported_pythons() -> None:
     assert [minor for minor in range(9, 17) if Version(f"3.{minor}") in supported] == [11, 12, 13]
 
 
+@pytest.mark.slow
 def test_wheel_holds_the_three_packages_and_nothing_else(tmp_path: Path) -> None:
     source = tmp_path / "source"
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", "*.nbi", "*.nbc", "__marimo__", ".ipynb_checkpoints")

@@ -24,6 +24,8 @@ from notebooks._app.board import Board
 from notebooks._app.gallery import WORDS, gallery_page, gallery_status
 from tests.toy import ROOM
 
+pytestmark = pytest.mark.slow
+
 NOTEBOOK = """
 import marimo
 app = marimo.App()

@@ -20,6 +20,8 @@ from theory.ccmc.training import train
 from theory.core.errors import Cancelled, DataError, ParameterError
 from theory.shared.files.weights import weights_from_safetensors, weights_to_safetensors
 
+pytestmark = pytest.mark.slow
+
 PARAMS = Params(chain="random", vocab_size=4, concentration=3.0, n_samples=2000, embedding="gaussian")
 CHAINS = [draw(PARAMS, 0), draw(PARAMS.with_values(vocab_size=3, n_samples=800, dim=5, embedding="orthonormal"), 1)]
 LABELS = [label_sets(chain, 1)[0] for chain in CHAINS]

@@ -275,6 +275,7 @@ def script(*words, **options):
     return subprocess.Popen([sys.executable, "-m", "theory", *words], text=True, stdout=subprocess.PIPE, **options)
 
 
+@pytest.mark.slow
 def test_the_real_command_needs_no_torch():
     code = (
         "import sys; from theory.cli.commands import main; codes = [main(['list']), main(['show', 'loss-gap']), "
@@ -285,6 +286,7 @@ def test_the_real_command_needs_no_torch():
     assert done.stdout.splitlines()[-1] == "[0, 0, 0, 0] False"
 
 
+@pytest.mark.slow
 def test_the_real_claims_hold():
     process = script("check", "graph-svm", "--json")
     out, _ = process.communicate(timeout=60)
@@ -292,6 +294,7 @@ def test_the_real_claims_hold():
     assert strict(out)["verdict"]["status"] == "holds"
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_is_no_error():
     process = script("show", "loss-gap", stderr=subprocess.PIPE)
     process.stdout.close()
@@ -299,6 +302,7 @@ def test_a_closed_pipe_is_no_error():
     assert (process.returncode, err) == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGINT") or os.name == "nt", reason="needs signals")
 def test_interrupted_by_hand():
     process = script("check", "--all", "--no-store", stderr=subprocess.PIPE)

@@ -20,6 +20,8 @@ import pytest
 from theory.cli import scaffold
 from theory.core.errors import BenchError, ParameterError
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 ROOM = "my_room"
 LONGEST_CLAIM = 100

@@ -22,6 +22,8 @@ from theory.core.parameters import specs
 from theory.core.store import Store
 from theory.core.vocabulary import Replicate
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(theory.__file__).parent
 EXPERIMENTS: dict[str, Any] = {claim.experiment.id: claim for claim in catalog.claims() if claim.experiment}
 MODULES = sorted(

@@ -14,6 +14,8 @@ import theory
 from theory.core import catalog
 from theory.core.fingerprint import imports
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 ROOMS = catalog.room_ids()
 HEAVY = ("torch", "plotly", "marimo", "kaleido", "ipywidgets", "anywidget", "IPython")

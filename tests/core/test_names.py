@@ -37,6 +37,7 @@ def wrong(package: str) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_public_name_can_be_called_in_a_fresh_process(package: str) -> None:
     done = subprocess.run(

@@ -14,6 +14,8 @@ from theory.core.errors import ParameterError
 from theory.core.parameters import Spec, parse, restricted, specs
 from theory.core.vocabulary import Room
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES, MANY = 8, 200
 """Points per claim that every run tries, and that the audit tries."""
 

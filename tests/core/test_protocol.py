@@ -21,6 +21,8 @@ from theory.core.vocabulary import AnyClaim as Claim
 from theory.core.vocabulary import AnyRival as Rival
 from widgets.kit.claim_picture import picture_of
 
+pytestmark = pytest.mark.slow
+
 CLAIMS = catalog.claims()
 JUDGED = [claim for claim in CLAIMS if claim.kind != "observation"]
 RIVALS = [(claim, rival) for claim in CLAIMS for rival in claim.rivals]

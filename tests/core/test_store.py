@@ -132,6 +132,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs signals")
 def test_killed_at_any_moment_every_entry_is_whole(tmp_path: Path):
     rng = np.random.default_rng(0)

@@ -14,6 +14,8 @@ from theory.distillation.experiments.networks import LABELS, network_students
 from theory.distillation.parameters import Params
 from theory.distillation.training import initial_weights, train
 
+pytestmark = pytest.mark.slow
+
 
 def silent(*_: object) -> None:
     pass

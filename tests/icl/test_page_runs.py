@@ -20,6 +20,8 @@ from theory.icl.parameters import Params
 from theory.icl.retrieval import alignment_optimum, rag_optimum
 from theory.icl.simulation.layers import attention_layers
 
+pytestmark = pytest.mark.slow
+
 PROMPTS = 60_000
 STEP = np.diag([0.05, 0.1, -0.02]) + 0.01
 

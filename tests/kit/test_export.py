@@ -32,6 +32,8 @@ from widgets.kit.pictures import thumbnail
 from widgets.kit.render import Renderer, RenderError
 from widgets.kit.thumbnail import figure_svg
 
+pytestmark = pytest.mark.slow
+
 BUILDERS = (
     "talk rock_paper_scissors",
     "talk theory only",

@@ -10,6 +10,8 @@ import pytest
 from theory.core import catalog
 from widgets.kit import page, panel
 
+pytestmark = pytest.mark.slow
+
 PRESETS = [(room.id, preset.name) for room in catalog.rooms() for preset in room.presets]
 
 

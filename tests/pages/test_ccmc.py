@@ -59,8 +59,8 @@ def test_the_matrix_is_edited_by_keyboard_and_turned_by_its_button(page: Page) -
 def test_presets_keep_and_break_the_assumptions(page: Page) -> None:
     page.get_by_role("button", name="Two winners", exact=True).click()
     page.wait_for_url("**preset=two_winners**")
-    page.get_by_role("button", name="Temperature 2 heals").click()
-    page.wait_for_url("**preset=heals**")
+    page.get_by_role("button", name="A window kills").click()
+    page.wait_for_url("**preset=window_kills**")
     expect(page.locator(".bench-chip[data-holds=false]").first).to_be_visible(timeout=SECONDS)
     expect(page.locator(".bench-verdict")).to_contain_text("Outside", timeout=SECONDS)
     page.get_by_role("button", name="Reset", exact=True).click()

@@ -59,8 +59,8 @@ def test_every_figure_of_the_tests_is_shown(page: Page) -> None:
 
 
 def test_presets_keep_and_break_the_assumptions(page: Page) -> None:
-    page.get_by_role("button", name="Tasks with a mean", exact=True).click()
-    page.wait_for_url("**preset=task_with_a_mean**")
+    page.get_by_role("button", name="Retrieval on a steep spectrum").click()
+    page.wait_for_url("**preset=uneven_retrieval**")
     assert "claim=" not in page.url
     expect(page.locator(".bench-chip[data-holds=false]").first).to_be_visible(timeout=SECONDS)
     expect(page.locator(".bench-verdict")).to_contain_text("Outside", timeout=SECONDS)
